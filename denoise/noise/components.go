@@ -1,0 +1,134 @@
+package noise
+
+import (
+	"context"
+	"errors"
+
+	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/blas/blas64"
+	"gonum.org/v1/gonum/lapack"
+	"gonum.org/v1/gonum/lapack/lapack64"
+
+	"github.com/dmri-denoise/dmri-denoise/denoise/signals"
+)
+
+const (
+	gramParts = 8   // partial sums per fold, fixed so that results do not depend on threads
+	gramRows  = 256 // rows converted to float64 at a time
+)
+
+// components are principal components of the directions: column k of Vectors
+// (D×D, row-major) belongs to the k-th smallest eigenvalue.
+type components struct {
+	Values  []float64
+	Vectors []float64
+}
+
+// foldComponents learns the principal components of the foreground once per
+// fold, each time without that fold's voxels, and once from all voxels (the
+// last entry). mean has D entries, the mean of the foreground. Volumes are
+// multiplied by weight first, mean is not.
+func foldComponents(ctx context.Context, s *signals.Signals, foreground []bool, weight []float64, folds tiling, threads int) (learned []components, mean []float64, err error) {
+	rows := make([][]int, folds.count())
+	total := 0
+	for r := range s.Len() {
+		if foreground[r] {
+			f := folds.fold(s.Grid, r)
+			rows[f] = append(rows[f], r)
+			total++
+		}
+	}
+	mean = foregroundMean(s, foreground)
+	grams := make([][]float64, len(rows)*gramParts)
+	err = signals.EachTask(ctx, len(grams), threads, func(_, task int) error {
+		of := rows[task/gramParts]
+		part := task % gramParts
+		grams[task] = gram(s, of[part*len(of)/gramParts:(part+1)*len(of)/gramParts], mean, weight)
+		return nil
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	all := sumOf(grams)
+	learned = make([]components, len(rows)+1)
+	err = signals.EachTask(ctx, len(learned), threads, func(_, f int) error {
+		cov := make([]float64, len(all))
+		copy(cov, all)
+		n := float64(total)
+		if f < len(rows) && len(rows) > 1 {
+			for i, g := range sumOf(grams[f*gramParts : (f+1)*gramParts]) {
+				cov[i] -= g
+			}
+			n -= float64(len(rows[f]))
+		}
+		for i := range cov {
+			cov[i] /= max(n, 1)
+		}
+		var err error
+		learned[f], err = eigen(cov, s.D)
+		return err
+	})
+	return learned, mean, err
+}
+
+// foregroundMean returns the mean signal over the foreground.
+func foregroundMean(s *signals.Signals, foreground []bool) []float64 {
+	mean := make([]float64, s.D)
+	n := 0.0
+	for r := range s.Len() {
+		if !foreground[r] {
+			continue
+		}
+		n++
+		for i, v := range s.Row(r) {
+			mean[i] += float64(v)
+		}
+	}
+	for i := range mean {
+		mean[i] /= max(n, 1)
+	}
+	return mean
+}
+
+// gram returns the upper triangle of Σ w(y-mean)(y-mean)ᵀw over the rows.
+func gram(s *signals.Signals, rows []int, mean, weight []float64) []float64 {
+	d := s.D
+	out := make([]float64, d*d)
+	chunk := make([]float64, min(gramRows, max(len(rows), 1))*d)
+	for from := 0; from < len(rows); from += gramRows {
+		part := rows[from:min(from+gramRows, len(rows))]
+		for j, r := range part {
+			centred := chunk[j*d : (j+1)*d]
+			for i, v := range s.Row(r) {
+				centred[i] = weight[i] * (float64(v) - mean[i])
+			}
+		}
+		blas64.Syrk(blas.Trans, 1, blas64.General{Rows: len(part), Cols: d, Stride: d, Data: chunk}, 1,
+			blas64.Symmetric{N: d, Stride: d, Data: out, Uplo: blas.Upper})
+	}
+	return out
+}
+
+func sumOf(parts [][]float64) []float64 {
+	sum := make([]float64, len(parts[0]))
+	for _, p := range parts {
+		for i, v := range p {
+			sum[i] += v
+		}
+	}
+	return sum
+}
+
+// eigen decomposes a symmetric d×d matrix given by its upper triangle; it
+// overwrites a.
+func eigen(a []float64, d int) (components, error) {
+	c := components{Values: make([]float64, d), Vectors: a}
+	sym := blas64.Symmetric{N: d, Stride: d, Data: a, Uplo: blas.Upper}
+	query := make([]float64, 1)
+	lapack64.Syev(lapack.EVCompute, sym, c.Values, query, -1)
+	work := make([]float64, int(query[0]))
+	if !lapack64.Syev(lapack.EVCompute, sym, c.Values, work, len(work)) {
+		return components{}, errors.New("noise: eigenvalues of the signal covariance did not converge")
+	}
+	return c, nil
+}

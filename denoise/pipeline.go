@@ -1,0 +1,234 @@
+package denoise
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/dmri-denoise/dmri-denoise/denoise/noise"
+	"github.com/dmri-denoise/dmri-denoise/denoise/prior"
+	"github.com/dmri-denoise/dmri-denoise/denoise/signals"
+	"github.com/dmri-denoise/dmri-denoise/diffusion"
+	"github.com/dmri-denoise/dmri-denoise/gradients"
+	"github.com/dmri-denoise/dmri-denoise/nifti"
+)
+
+// Result is what a run made.
+type Result struct {
+	Denoised   *nifti.Image // on the grid and with the header of the input
+	Sigma      *nifti.Image // noise map, one volume; 0 where nothing was denoised
+	Mask       []bool       // voxels that were denoised
+	Foreground []bool       // voxels that statistics were taken on
+	Schedule   diffusion.Schedule
+	Summary    Summary
+}
+
+// Run denoises a scan of at least two volumes. The image is not changed. table
+// may be nil: then the summary has no shells. Errors wrap the sentinels of this
+// package and of the rooms below, or ctx's.
+func Run(ctx context.Context, im *nifti.Image, table *gradients.Table, o Options) (*Result, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	nx, ny, nz, nt := im.Dims()
+	if err := o.check(nx, ny, nz); err != nil {
+		return nil, err
+	}
+	if nt < 2 {
+		return nil, ErrSingleVolume
+	}
+	if table != nil {
+		if err := table.Check(nt); err != nil {
+			return nil, err
+		}
+	}
+	p := &pipeline{o: o, im: im, table: table}
+	return p.run(ctx)
+}
+
+// pipeline carries one run from step to step.
+type pipeline struct {
+	o         Options
+	im        *nifti.Image
+	table     *gradients.Table
+	chosen    selection
+	magnitude bool
+	warnings  []string
+	sigma     []float32 // per row
+	noise     *noise.Map
+	y         *signals.Signals
+	scale     prior.Scaling
+}
+
+func (p *pipeline) run(ctx context.Context) (*Result, error) {
+	nx, ny, nz, nt := p.im.Dims()
+	p.chosen = choose(p.im, p.o.Mask)
+	p.magnitude = p.o.Rician == RicianOn || p.o.Rician == RicianAuto && p.chosen.magnitude
+	if count(p.chosen.keep) == 0 {
+		return nil, fmt.Errorf("%w: %d voxels do not vary over volumes, %d hold NaN or Inf", ErrEmptyMask, p.chosen.constant, p.chosen.nonFinite)
+	}
+	grid := signals.NewGrid(nx, ny, nz, p.chosen.keep)
+	var err error
+	if p.y, err = signals.Gather(ctx, grid, p.im.Voxels(), nt, p.o.Threads); err != nil {
+		return nil, err
+	}
+	if err := p.measureNoise(ctx); err != nil {
+		return nil, err
+	}
+	p.divide(ctx)
+	clean, err := p.denoise(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p.restore(ctx, clean)
+	return p.result(ctx, clean)
+}
+
+// measureNoise fills sigma: given map, given level, or measured.
+func (p *pipeline) measureNoise(ctx context.Context) error {
+	g := p.y.Grid
+	p.o.Progress(StageNoise, 0, 1)
+	defer p.o.Progress(StageNoise, 1, 1)
+	p.sigma = make([]float32, g.Len())
+	switch {
+	case p.o.NoiseMap != nil:
+		for r, v := range g.Voxel {
+			s := p.o.NoiseMap[v]
+			if !finitePositive(s) {
+				x, y, z := g.At(r)
+				return fmt.Errorf("%w: noise map is %v at voxel (%d, %d, %d), which is to be denoised", ErrInvalidNoise, s, x, y, z)
+			}
+			p.sigma[r] = s
+		}
+	case p.o.NoiseLevel > 0:
+		for r := range p.sigma {
+			p.sigma[r] = float32(p.o.NoiseLevel)
+		}
+	default:
+		m, err := noise.Estimate(ctx, p.y, rowsOf(g, p.chosen.foreground), noise.Options{Magnitude: p.magnitude, Threads: p.o.Threads})
+		if err != nil {
+			return err
+		}
+		p.sigma, p.noise = m.Sigma, m
+		p.o.Logger.Info("noise map measured", "components", m.Components, "of", m.Volumes, "signal components", m.Signal)
+	}
+	return nil
+}
+
+// divide takes the signals into the stabilised domain.
+func (p *pipeline) divide(ctx context.Context) {
+	p.eachRow(ctx, func(r int, row []float32) {
+		inverse := 1 / p.sigma[r]
+		for i := range row {
+			row[i] *= inverse
+		}
+	}, p.y)
+}
+
+// denoise runs the diffusion model from the noise-matched start.
+func (p *pipeline) denoise(ctx context.Context) (*signals.Signals, error) {
+	var err error
+	if p.scale, err = prior.NewScaling(p.o.Schedule, p.y); err != nil {
+		return nil, err
+	}
+	p.o.Logger.Info("noise matched", "timestep", p.scale.T, "of", p.o.Schedule.T(), "signal sd / sigma", p.scale.Scale)
+	p.scale.Start(p.y.Values)
+	clean := signals.New(p.y.Grid, p.y.D)
+	progress := func(done, total int) { p.o.Progress(StageDenoise, done, total) }
+	options := prior.GaussianOptions{Extent: p.o.Extent, Threads: p.o.Threads}
+	if p.o.Sampler == Mean {
+		options.Progress = progress
+	}
+	g := prior.NewGaussian(p.y.Grid, p.y.D, p.scale, options)
+	if p.o.Sampler == Mean {
+		err = diffusion.PosteriorMean(ctx, g, clean.Values, p.y.Values, p.scale.T)
+	} else if err = g.Fit(ctx, p.y.Values); err == nil {
+		err = p.sample(ctx, g, clean.Values, progress)
+	}
+	if err != nil {
+		return nil, err
+	}
+	p.scale.Finish(clean.Values)
+	return clean, nil
+}
+
+// sample runs the chosen reverse process.
+func (p *pipeline) sample(ctx context.Context, d diffusion.Denoiser, dst []float32, progress func(done, total int)) error {
+	o := diffusion.SamplerOptions{Steps: p.o.SamplerSteps, Progress: progress}
+	rng := rand.New(rand.NewPCG(p.o.Seed, samplerStream))
+	switch p.o.Sampler {
+	case Ancestral:
+		return diffusion.Ancestral(ctx, p.o.Schedule, d, dst, p.y.Values, p.scale.T, o, rng)
+	case SDE:
+		return diffusion.ReverseSDE(ctx, p.o.Schedule, d, dst, p.y.Values, p.scale.T, o, rng)
+	case DDIM:
+		return diffusion.DDIM(ctx, p.o.Schedule, d, dst, p.y.Values, p.scale.T, o, rng)
+	default:
+		panic("denoise: unknown sampler")
+	}
+}
+
+// samplerStream separates the samplers' random numbers from other uses of a seed.
+const samplerStream = 0x9e3779b97f4a7c15
+
+// restore takes clean signals back to the intensities of the scan, without the
+// bias of the magnitude.
+func (p *pipeline) restore(ctx context.Context, clean *signals.Signals) {
+	p.eachRow(ctx, func(r int, row []float32) {
+		sigma := p.sigma[r]
+		for i, v := range row {
+			if p.magnitude {
+				v = noise.InverseRicianMean(v)
+			}
+			row[i] = v * sigma
+		}
+	}, clean)
+}
+
+// eachRow applies f to every row. A cancelled ctx stops it early; the next
+// step then reports it.
+func (p *pipeline) eachRow(ctx context.Context, f func(r int, row []float32), s *signals.Signals) {
+	_ = signals.EachRange(ctx, s.Len(), 1024, p.o.Threads, func(_, from, to int) error {
+		for r := from; r < to; r++ {
+			f(r, s.Row(r))
+		}
+		return nil
+	})
+}
+
+// result puts images and figures together.
+func (p *pipeline) result(ctx context.Context, clean *signals.Signals) (*Result, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	_, _, _, nt := p.im.Dims()
+	out := &Result{
+		Denoised: p.im.Like(nt), Sigma: p.im.Like(1),
+		Mask: p.chosen.keep, Foreground: p.chosen.foreground, Schedule: p.o.Schedule,
+	}
+	p.fillOutside(out.Denoised)
+	if err := clean.Scatter(ctx, out.Denoised.Voxels(), p.o.Threads); err != nil {
+		return nil, err
+	}
+	p.y.Grid.Expand(out.Sigma.Voxels(), p.sigma)
+	out.Summary = p.summarise(clean)
+	return out, nil
+}
+
+// fillOutside writes the voxels that were not denoised: copied from the input,
+// 0 outside a given mask.
+func (p *pipeline) fillOutside(out *nifti.Image) {
+	_, _, _, nt := p.im.Dims()
+	for n := range nt {
+		from, to := p.im.Volume(n), out.Volume(n)
+		for v, keep := range p.chosen.keep {
+			if keep || p.o.Mask != nil && !p.o.Mask[v] {
+				continue
+			}
+			if x := from[v]; x-x == 0 || !p.o.ZeroNaN {
+				to[v] = x
+			}
+		}
+	}
+}

@@ -1,0 +1,176 @@
+package denoise
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/dmri-denoise/dmri-denoise/denoise/signals"
+)
+
+// Summary holds the figures of a run: same input and options, same figures.
+// It carries no timings.
+type Summary struct {
+	Volumes          int            `json:"volumes"`
+	VoxelsDenoised   int            `json:"voxels_denoised"`
+	VoxelsConstant   int            `json:"voxels_constant"`   // left out: the same in every volume
+	VoxelsNonFinite  int            `json:"voxels_non_finite"` // left out: NaN or Inf in some volume
+	ForegroundVoxels int            `json:"foreground_voxels"`
+	RicianCorrected  bool           `json:"rician_corrected"`
+	Sigma            SigmaSummary   `json:"sigma"`
+	SignalSpread     float64        `json:"signal_sd_over_sigma"` // over voxels and volumes
+	Timestep         float64        `json:"timestep_matched"`     // t*, real-valued, 0-based
+	AlphaBar         float64        `json:"alpha_bar_matched"`
+	Timesteps        int            `json:"timesteps"`
+	Schedule         string         `json:"schedule"`
+	Shells           []ShellSummary `json:"shells,omitempty"`
+	Gridded          bool           `json:"q_space_grid,omitempty"` // b-values form no shells
+	Warnings         []string       `json:"warnings,omitempty"`
+}
+
+// SigmaSummary describes the noise map over the foreground, in the unit of the
+// image.
+type SigmaSummary struct {
+	Source     string   `json:"source"` // measured, map or level
+	Median     float64  `json:"median"`
+	P25        float64  `json:"p25"`
+	P75        float64  `json:"p75"`
+	Components int      `json:"components,omitempty"`        // principal components it was measured on
+	Signal     int      `json:"signal_components,omitempty"` // principal components above the noise
+	B0Repeats  *float64 `json:"median_from_b0_repeats,omitempty"`
+}
+
+// ShellSummary describes what was removed from one shell, over the foreground.
+type ShellSummary struct {
+	BValue       float64 `json:"b_value"` // mean, s/mm²
+	Volumes      int     `json:"volumes"`
+	MeanBefore   float64 `json:"mean_before"`
+	MeanAfter    float64 `json:"mean_after"`
+	ResidualRMS  float64 `json:"residual_rms_over_sigma"`
+	ResidualMean float64 `json:"residual_mean_over_sigma"`
+}
+
+// leastVolumes is the number of volumes below which a local estimate of the
+// noise rests on very little.
+const leastVolumes = 7
+
+// summarise makes the figures of a run.
+func (p *pipeline) summarise(clean *signals.Signals) Summary {
+	foreground := rowsOf(p.y.Grid, p.chosen.foreground)
+	s := Summary{
+		Volumes: p.y.D, VoxelsDenoised: p.y.Len(), VoxelsConstant: p.chosen.constant, VoxelsNonFinite: p.chosen.nonFinite,
+		ForegroundVoxels: count(foreground), RicianCorrected: p.magnitude,
+		Sigma: p.sigmaSummary(foreground), SignalSpread: p.scale.Scale,
+		Timestep: p.scale.T, AlphaBar: p.o.Schedule.AlphaBar(p.scale.T), Timesteps: p.o.Schedule.T(), Schedule: p.o.Schedule.Name(),
+	}
+	if p.table != nil {
+		shells := p.table.Shells(p.o.B0Threshold)
+		s.Gridded = shells.Gridded
+		for _, shell := range shells.All {
+			s.Shells = append(s.Shells, p.shellSummary(clean, foreground, shell.B, shell.Volumes))
+			if shell.IsB0 {
+				s.Sigma.B0Repeats = p.b0Repeats(foreground, shell.Volumes)
+			}
+		}
+	}
+	if p.y.D < leastVolumes {
+		p.warn("%d volumes are few: noise map and denoising rest on little redundancy", p.y.D)
+	}
+	if p.chosen.nonFinite > 0 {
+		p.warn("%d voxels hold NaN or Inf in some volume and were left out", p.chosen.nonFinite)
+	}
+	s.Warnings = p.warnings
+	return s
+}
+
+func (p *pipeline) warn(format string, args ...any) {
+	message := fmt.Sprintf(format, args...)
+	p.warnings = append(p.warnings, message)
+	p.o.Logger.Warn(message)
+}
+
+func (p *pipeline) sigmaSummary(foreground []bool) SigmaSummary {
+	var values []float32
+	for r, s := range p.sigma {
+		if foreground[r] {
+			values = append(values, s)
+		}
+	}
+	if len(values) == 0 {
+		values = slices.Clone(p.sigma)
+	}
+	slices.Sort(values)
+	at := func(q float64) float64 { return float64(values[int(q*float64(len(values)-1))]) }
+	s := SigmaSummary{Source: "level", Median: at(0.5), P25: at(0.25), P75: at(0.75)}
+	switch {
+	case p.noise != nil:
+		s.Source, s.Components, s.Signal = "measured", p.noise.Components, p.noise.Signal
+	case p.o.NoiseMap != nil:
+		s.Source = "map"
+	}
+	return s
+}
+
+// measurement returns the factor that takes x at t* back to stabilised
+// measurements.
+func (p *pipeline) measurement() float32 {
+	f, _ := p.scale.Measured(p.scale.T)
+	return float32(f)
+}
+
+// shellSummary compares the shell before and after.
+func (p *pipeline) shellSummary(clean *signals.Signals, foreground []bool, b float64, volumes []int) ShellSummary {
+	var before, after, residual, square, n float64
+	f := p.measurement()
+	for r := range clean.Len() {
+		if !foreground[r] {
+			continue
+		}
+		y, x, sigma := p.y.Row(r), clean.Row(r), float64(p.sigma[r])
+		for _, i := range volumes {
+			measured := float64(y[i]*f) * sigma
+			d := (measured - float64(x[i])) / sigma
+			before += measured
+			after += float64(x[i])
+			residual += d
+			square += d * d
+			n++
+		}
+	}
+	n = max(n, 1)
+	return ShellSummary{BValue: b, Volumes: len(volumes), MeanBefore: before / n, MeanAfter: after / n,
+		ResidualRMS: math.Sqrt(square / n), ResidualMean: residual / n}
+}
+
+// b0Repeats returns the median over the foreground of the standard deviation
+// of repeated b0 volumes: an independent, if motion-ridden, look at σ. Nil
+// with fewer than three.
+func (p *pipeline) b0Repeats(foreground []bool, volumes []int) *float64 {
+	if len(volumes) < 3 {
+		return nil
+	}
+	var deviations []float64
+	f := float64(p.measurement())
+	for r := range p.y.Len() {
+		if !foreground[r] {
+			continue
+		}
+		var sum, square float64
+		row := p.y.Row(r)
+		for _, i := range volumes {
+			v := float64(row[i]) * f * float64(p.sigma[r])
+			sum += v
+			square += v * v
+		}
+		n := float64(len(volumes))
+		deviations = append(deviations, math.Sqrt(max(square-sum*sum/n, 0)/(n-1)))
+	}
+	if len(deviations) == 0 {
+		return nil
+	}
+	slices.Sort(deviations)
+	// The median of a sample standard deviation is below σ: by χ² median ≈ n(1-2/(9n))³.
+	dof := float64(len(volumes) - 1)
+	middle := deviations[len(deviations)/2] / math.Pow(1-2/(9*dof), 1.5)
+	return &middle
+}
