@@ -1,0 +1,205 @@
+package qc
+
+import (
+	"fmt"
+	"image"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// MontageOptions says how a montage or a noise map is drawn. The zero value
+// shows five axial slices, patient's left on the left.
+type MontageOptions struct {
+	Volume  int     // index of the volume in the series, for the title
+	BValue  float64 // s/mm², for the title; NaN leaves it out
+	Title   string  // "" means one from Volume and BValue; for a noise map, none of the two
+	Units   string  // of the signal; "" means "a.u."
+	Plane   Plane   // anatomical plane of the slices
+	Columns int     // number of slices; 0 means 5
+	Slices  []int   // slices to show in place of a spread over the mask
+	Scale   float64 // screen pixels per column of a slice; 0 means the whole number nearest to 300 pixels a slice
+	// Radiological shows the patient's left on the right.
+	Radiological bool
+}
+
+const (
+	defaultColumns = 5
+	// Window of scans: most of the tissue's range, few voxels saturated.
+	scanLow, scanHigh = 0.02, 0.98
+	residualSpan      = 3 // the residual is shown from -3σ to +3σ
+	madToSigma        = 1.4826
+)
+
+// Montage draws slices of one volume before and after denoising, and below
+// them what was removed. Before and after share one gray window, 2 to 98 % of
+// the input in the mask. The residual, before - after, is blue where negative,
+// white at zero and red where positive, from -3σ to +3σ, σ the median of the
+// noise map in the mask: structure there is signal that was lost.
+//
+// before and after are volumes on the grid. sigma is the map of the noise's
+// standard deviation; without one (nil) σ is the residual's own robust spread
+// (1.4826 × median absolute deviation). A nil mask means [Foreground] of
+// before. The picture is cropped to the mask. Errors are [ErrInput].
+func Montage(before, after, sigma []float32, mask []bool, g Grid, o MontageOptions) (image.Image, error) {
+	if mask == nil {
+		mask = Foreground(before)
+	}
+	if err := checkLengths(g, len(before), len(after), len(mask)); err != nil {
+		return nil, fmt.Errorf("qc: montage: %w", err)
+	}
+	if sigma != nil && len(sigma) != g.Voxels() {
+		return nil, fmt.Errorf("qc: montage: noise map of %d voxels on a grid of %d: %w", len(sigma), g.Voxels(), ErrInput)
+	}
+	s, err := newSheet(mask, g, o)
+	if err != nil {
+		return nil, fmt.Errorf("qc: montage: %w", err)
+	}
+	residual := make([]float32, len(before))
+	for i := range residual {
+		residual[i] = before[i] - after[i]
+	}
+	noise := noiseLevel(residual, sigma, mask)
+	scan := robustWindow(before, mask, scanLow, scanHigh)
+	removed := window{-residualSpan * noise, residualSpan * noise}
+	s.rows = []sheetRow{
+		{"before", before, colourMap(gray).in(scan), white},
+		{"after", after, colourMap(gray).in(scan), white},
+		{"residual", residual, colourMap(diverging).in(removed), black},
+	}
+	s.bars = []colourBar{
+		{0, 1, gray, ticks(scan), "signal (" + units(o) + ")"},
+		{2, 2, diverging, signedTicks(removed), "±3σ (" + units(o) + ")"},
+	}
+	if s.title == "" {
+		s.title = volumeTitle(o)
+	}
+	s.caption = fmt.Sprintf("Before and after share one gray window (2–98 %% of the input in the mask). Residual = before − after; σ\u00a0=\u00a0%s.", figure(noise))
+	return s.draw(), nil
+}
+
+// NoiseMap draws slices of a map of the noise's standard deviation inside a
+// mask (everywhere for nil). The colours span at least half the median on both
+// sides of it, so that a flat map looks flat. Errors are [ErrInput].
+func NoiseMap(sigma []float32, mask []bool, g Grid, o MontageOptions) (image.Image, error) {
+	if mask == nil {
+		mask = make([]bool, len(sigma))
+		for i, v := range sigma {
+			mask[i] = v > 0
+		}
+	}
+	if err := checkLengths(g, len(sigma), len(mask)); err != nil {
+		return nil, fmt.Errorf("qc: noise map: %w", err)
+	}
+	s, err := newSheet(mask, g, o)
+	if err != nil {
+		return nil, fmt.Errorf("qc: noise map: %w", err)
+	}
+	middle, ok := median(sigma, mask)
+	if !ok {
+		return nil, fmt.Errorf("qc: noise map: no finite value in the mask: %w", ErrInput)
+	}
+	w, _, _ := quantiles(sigma, mask, scanLow, scanHigh)
+	w.lo, w.hi = max(0, min(w.lo, 0.5*middle)), max(w.hi, 1.5*middle)
+	if !(w.hi > w.lo) {
+		w = window{0, 1}
+	}
+	shown := make([]float32, len(sigma))
+	for i, v := range sigma {
+		shown[i] = v
+		if !mask[i] {
+			shown[i] = float32(math.NaN())
+		}
+	}
+	s.rows = []sheetRow{{"noise σ", shown, colourMap(sequential).in(w), black}}
+	s.bars = []colourBar{{0, 0, sequential, ticks(w), "σ (" + units(o) + ")"}}
+	s.caption = fmt.Sprintf("Standard deviation of the noise; median in the mask %s.", figure(middle))
+	return s.draw(), nil
+}
+
+// newSheet chooses slices and crop; rows and bars are left to the caller.
+func newSheet(mask []bool, g Grid, o MontageOptions) (*sheet, error) {
+	if o.Columns < 0 || o.Scale < 0 || o.Scale > 100 || math.IsNaN(o.Scale) {
+		return nil, fmt.Errorf("%d columns at scale %g: neither may be negative, nor the scale above 100: %w", o.Columns, o.Scale, ErrInput)
+	}
+	n := g.Slices(o.Plane)
+	slices := o.Slices
+	for _, k := range slices {
+		if k < 0 || k >= n {
+			return nil, fmt.Errorf("slice %d, but %s slices go from 0 to %d: %w", k, o.Plane, n-1, ErrInput)
+		}
+	}
+	if len(slices) == 0 {
+		columns := o.Columns
+		if columns == 0 {
+			columns = defaultColumns
+		}
+		slices = SpreadSlices(mask, g, o.Plane, columns)
+	}
+	box := maskBox(mask, g, o.Plane, o.Radiological)
+	scale := o.Scale
+	if scale == 0 {
+		scale = defaultScale(box.Dx(), sheetTileWidth)
+	}
+	return &sheet{g: g, plane: o.Plane, radiological: o.Radiological, scale: scale, slices: slices, box: box, title: o.Title}, nil
+}
+
+func checkLengths(g Grid, lengths ...int) error {
+	for _, n := range lengths {
+		if n != g.Voxels() || n == 0 {
+			return fmt.Errorf("volume or mask of %d voxels on a grid of %d×%d×%d: %w", n, g.NX, g.NY, g.NZ, ErrInput)
+		}
+	}
+	return nil
+}
+
+// noiseLevel returns the σ that scales the residual's colours, never zero.
+func noiseLevel(residual, sigma []float32, mask []bool) float64 {
+	if sigma != nil {
+		if m, ok := median(sigma, mask); ok && m > 0 {
+			return m
+		}
+	}
+	centre, _ := median(residual, mask)
+	away := make([]float32, len(residual))
+	for i, r := range residual {
+		away[i] = float32(math.Abs(float64(r) - centre))
+	}
+	if m, ok := median(away, mask); ok && m > 0 {
+		return madToSigma * m
+	}
+	return 1
+}
+
+func volumeTitle(o MontageOptions) string {
+	title := "Volume " + strconv.Itoa(o.Volume)
+	if !math.IsNaN(o.BValue) {
+		title += ", b = " + strconv.FormatFloat(math.Round(o.BValue), 'f', 0, 64) + " s/mm²"
+	}
+	return title
+}
+
+func units(o MontageOptions) string {
+	if o.Units == "" {
+		return "a.u."
+	}
+	return o.Units
+}
+
+func ticks(w window) []tick {
+	return []tick{{0, figure(w.lo)}, {0.5, figure((w.lo + w.hi) / 2)}, {1, figure(w.hi)}}
+}
+
+func signedTicks(w window) []tick {
+	return []tick{{0, figure(w.lo)}, {0.5, "0"}, {1, "+" + figure(w.hi)}}
+}
+
+// figure formats a value with three significant digits, whole numbers in full,
+// and a true minus sign.
+func figure(v float64) string {
+	s := strconv.FormatFloat(v, 'g', 3, 64)
+	if math.Abs(v) >= 100 && math.Abs(v) < 1e6 {
+		s = strconv.FormatFloat(math.Round(v), 'f', 0, 64)
+	}
+	return strings.ReplaceAll(s, "-", "−")
+}
