@@ -197,14 +197,27 @@ func flatTail(held []float64, n, most int) (k, from int) {
 }
 
 // firstScale estimates the robust scale of every component from a subset of
-// the columns.
+// the columns that hold foreground.
 func (e *estimator) firstScale(ctx context.Context) error {
 	d := e.s.D
-	perColumn := max(e.s.Len()/max(len(e.columns), 1), 1)
-	step := max(len(e.columns)*perColumn/scaleCoefs, 1)
+	held := e.foregroundIn()
+	total := 0
+	for _, n := range held {
+		total += n
+	}
+	taken := make([]bool, len(e.columns))
+	due := 0 // spread evenly over the foreground: a column is taken when its share of coefficients is due
+	share := min(1, scaleCoefs/float64(max(total, 1)))
+	for c, seen := 0, 0; c < len(held); c++ {
+		seen += held[c]
+		if held[c] > 0 && float64(seen)*share >= float64(due) {
+			taken[c] = true
+			due += held[c]
+		}
+	}
 	found := make([][]float32, len(e.columns))
 	err := e.sweep(ctx, func(h *haar, c int) {
-		if c%step != 0 {
+		if !taken[c] {
 			return
 		}
 		h.each(e.columns[c], e.bases[e.columns[c].fold], d, func(row int, coef []float32) {
@@ -229,6 +242,24 @@ func (e *estimator) firstScale(ctx context.Context) error {
 		e.scale[i] = medianAbsolute(one)
 	}
 	return nil
+}
+
+// foregroundIn counts the foreground voxels of every column.
+func (e *estimator) foregroundIn() []int {
+	g := e.s.Grid
+	count := make([]int, len(e.columns))
+	for c, col := range e.columns {
+		for z := range g.NZ {
+			for y := col.y0; y < col.y1; y++ {
+				for x := col.x0; x < col.x1; x++ {
+					if r := g.RowAt(x, y, z); r >= 0 && e.foreground[r] {
+						count[c]++
+					}
+				}
+			}
+		}
+	}
+	return count
 }
 
 // localMap measures the chosen components everywhere and smooths.

@@ -119,6 +119,23 @@ func TestEstimateWithoutFloorCorrectionReadsLow(t *testing.T) {
 	}
 }
 
+// The foreground may be a small part of the field of view, far from its corner.
+func TestEstimateFindsASmallForeground(t *testing.T) {
+	s, want := scan{64, 64, 16, 20, 3, 20, 1, false, 4}.make()
+	foreground := make([]bool, s.Len())
+	for r := range foreground {
+		x, y, z := s.At(r)
+		foreground[r] = x >= 27 && x < 41 && y >= 30 && y < 44 && z >= 4 && z < 12
+	}
+	m, err := Estimate(t.Context(), s, foreground, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bias, spread := relative(m.Sigma, want); math.Abs(bias) > 0.03 || spread > 0.05 {
+		t.Errorf("bias %+.3f, median error %.3f", bias, spread)
+	}
+}
+
 func TestEstimateTakesFewVolumes(t *testing.T) {
 	for _, d := range []int{2, 3, 5, 7} {
 		s, want := scan{24, 24, 8, d, 1, 20, 1, false, 3}.make()
