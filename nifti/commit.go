@@ -1,0 +1,104 @@
+package nifti
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// commit writes files under temporary names beside their final ones and
+// renames them when all are complete and on disk.
+func commit(ctx context.Context, files []output, o WriteOptions) (err error) {
+	for _, f := range files {
+		if err := checkOverwrite(f.path, o); err != nil {
+			return err
+		}
+	}
+	temps := make([]string, 0, len(files))
+	defer func() {
+		if err != nil {
+			for _, temp := range temps {
+				os.Remove(temp)
+			}
+		}
+	}()
+	for _, f := range files {
+		temp, err := createTemp(f.path)
+		if err != nil {
+			return err
+		}
+		temps = append(temps, temp.Name())
+		err = errors.Join(f.writeTo(ctx, temp, o), temp.Close())
+		if err != nil {
+			return err
+		}
+	}
+	return rename(ctx, temps, files, o)
+}
+
+// rename gives the finished files their names. Should a later one fail, those
+// before it are removed again unless they replaced something.
+func rename(ctx context.Context, temps []string, files []output, o WriteOptions) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	for i, f := range files {
+		err := checkOverwrite(f.path, o)
+		if err == nil {
+			err = os.Rename(temps[i], f.path)
+		}
+		if err != nil {
+			for _, earlier := range files[:i] {
+				if !o.Force {
+					os.Remove(earlier.path)
+				}
+			}
+			return err
+		}
+	}
+	syncDir(filepath.Dir(files[0].path))
+	return nil
+}
+
+func (f output) writeTo(ctx context.Context, file *os.File, o WriteOptions) error {
+	var err error
+	if f.gz {
+		err = writeGzip(ctx, file, f.header, f.voxels, o.Level, o.Threads)
+	} else {
+		err = writePlain(ctx, file, f.header, f.voxels)
+	}
+	if err != nil {
+		return err
+	}
+	return file.Sync()
+}
+
+// createTemp makes a new file beside path. Unlike os.CreateTemp it leaves the
+// permissions to the user's umask, since the file becomes the output.
+func createTemp(path string) (*os.File, error) {
+	dir, base := filepath.Split(path)
+	if len(base) > 200 { // file names end at 255 bytes
+		base = base[:200]
+	}
+	for try := 0; ; try++ {
+		name := fmt.Sprintf("%s%s.tmp-%d-%d", dir, base, os.Getpid(), try)
+		file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+		if errors.Is(err, os.ErrExist) && try < 1000 {
+			continue
+		}
+		return file, err
+	}
+}
+
+// syncDir puts the directory entry on disk where the system can do that.
+// Failure is no error: the file is complete under its name either way.
+func syncDir(path string) {
+	dir, err := os.Open(path)
+	if err != nil {
+		return
+	}
+	dir.Sync()
+	dir.Close()
+}
