@@ -121,15 +121,23 @@ func ForwardStrip(s Slice, o StripOptions) (image.Image, []int, error) {
 	return c.gray(), steps, nil
 }
 
-// Timesteps returns n evenly spaced integers from 0 to T-1, both included,
-// rounded half up. It panics unless 2 ≤ n ≤ T.
+// Timesteps returns n evenly spaced integers from 0 to T-1, both included. Where
+// the rounded spacing fits, all steps but the last are equal (0, 100, …, 900,
+// 999), which reads better than rounding every timestep (0, 100, …, 599, …);
+// else every timestep is rounded half up. It panics unless 2 ≤ n ≤ T.
 func Timesteps(T, n int) []int {
 	if n < 2 || n > T {
 		panic("qc: number of timesteps must be from 2 to T")
 	}
 	ts := make([]int, n)
+	step := (2*(T-1) + n - 1) / (2 * (n - 1))
+	last := T - 1 - (n-2)*step
+	equal := 10*last >= 8*step && 10*last <= 12*step
 	for i := range ts {
 		ts[i] = (2*i*(T-1) + n - 1) / (2 * (n - 1))
+		if equal && i < n-1 {
+			ts[i] = i * step
+		}
 	}
 	return ts
 }

@@ -1,0 +1,136 @@
+// Command dmri-denoise removes thermal noise from diffusion MRI scans.
+//
+// Each subcommand has a file of its own: an options struct, a constructor that declares its flags, a validation
+// that runs before any work, and a function that does the work. The mathematics is in the packages denoise,
+// diffusion, gradients, nifti and qc; this package only wires them, prints and exits.
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/dmri-denoise/dmri-denoise/gradients"
+	"github.com/dmri-denoise/dmri-denoise/nifti"
+)
+
+func main() {
+	os.Exit(realMain())
+}
+
+func realMain() int {
+	ctx, stop := withSignals(context.Background())
+	defer stop()
+	u := newUI(os.Stdout, os.Stderr)
+	err := execute(ctx, u, os.Args[1:])
+	if err != nil && !interrupted(ctx) {
+		u.fail(err)
+	}
+	if sig, ok := signalOf(ctx); ok && err != nil {
+		u.interrupt(sig)
+	}
+	return exitCode(ctx, err)
+}
+
+// Exit statuses, as printed under EXIT STATUS in every help page.
+const (
+	exitOK          = 0
+	exitError       = 1
+	exitUsage       = 2
+	exitBadInput    = 3
+	exitSomeFailed  = 4
+	exitNoResources = 5
+	exitSignalBase  = 128
+)
+
+// exitCode is the only place where an error becomes a process exit status.
+func exitCode(ctx context.Context, err error) int {
+	sig, signalled := signalOf(ctx)
+	var usage *usageError
+	var input *inputError
+	switch {
+	case signalled:
+		return exitSignalBase + int(sig)
+	case err == nil:
+		return exitOK
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.Is(err, errOutOfMemory), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.ENOMEM):
+		return exitNoResources
+	case errors.As(err, &input), isBadImage(err), isBadTable(err):
+		return exitBadInput
+	case errors.Is(err, errSomeFailed):
+		return exitSomeFailed
+	default:
+		return exitError
+	}
+}
+
+func isBadImage(err error) bool {
+	for _, kind := range []error{nifti.ErrNotNIfTI, nifti.ErrUnsupported, nifti.ErrTruncated,
+		nifti.ErrCorrupt, nifti.ErrInvalidHeader, nifti.ErrTooLarge} {
+		if errors.Is(err, kind) {
+			return true
+		}
+	}
+	return false
+}
+
+func isBadTable(err error) bool {
+	for _, kind := range []error{gradients.ErrNotFound, gradients.ErrSyntax, gradients.ErrShape, gradients.ErrValue,
+		gradients.ErrCount, gradients.ErrSwapped} {
+		if errors.Is(err, kind) {
+			return true
+		}
+	}
+	return false
+}
+
+// signalCause is the cancellation cause left in the context by a signal.
+type signalCause struct{ signal syscall.Signal }
+
+func (s signalCause) Error() string { return "stopped by signal: " + s.signal.String() }
+
+// withSignals returns a context that the first SIGINT or SIGTERM cancels, so that running work can clean up after
+// itself; a second signal ends the process at once.
+func withSignals(parent context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(parent)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGTERM)
+	// A shell script ignores SIGINT for what it starts with &; that stays so.
+	if !signal.Ignored(os.Interrupt) {
+		signal.Notify(signals, os.Interrupt)
+	}
+	go func() {
+		for n := 0; ; n++ {
+			received, open := <-signals
+			if !open {
+				return
+			}
+			number, ok := received.(syscall.Signal)
+			if !ok {
+				number = syscall.SIGINT
+			}
+			if n > 0 {
+				os.Exit(exitSignalBase + int(number))
+			}
+			cancel(signalCause{number})
+		}
+	}()
+	return ctx, func() { signal.Stop(signals); close(signals); cancel(nil) }
+}
+
+func signalOf(ctx context.Context) (syscall.Signal, bool) {
+	var cause signalCause
+	if errors.As(context.Cause(ctx), &cause) {
+		return cause.signal, true
+	}
+	return 0, false
+}
+
+func interrupted(ctx context.Context) bool {
+	_, ok := signalOf(ctx)
+	return ok
+}

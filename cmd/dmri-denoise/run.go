@@ -1,0 +1,292 @@
+package main
+
+import (
+	"context"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/dmri-denoise/dmri-denoise/diffusion"
+)
+
+const runDescription = `Removes thermal noise from a 4-D diffusion scan. The b-values and directions are found beside the image (IN.bval, IN.bvec) or named by flags. The noise level is estimated from the scan itself, or taken from --noise-in. Every voxel's signals are read as a forward sample of a diffusion model at exactly its own noise level, and the output is the posterior mean of the reverse process under a prior learned from the scan; no training data is needed.
+
+Denoise first: before Gibbs unringing, distortion or motion correction, which all make the noise correlated.
+
+Written, with OUT = IN_denoised.nii.gz unless given: the denoised image OUT (float32, header otherwise as in the input), OUT's .bval and .bvec (copies, byte for byte), OUT's .json (the input's .json if there is one, with all parameters added), the noise map OUT_noise.nii.gz and the pictures in OUT_qc/. The image appears last, so its presence means that all is complete; if anything fails nothing is left behind. The same input, flags and seed give the same bytes for any number of threads.
+
+EXAMPLES
+   dmri-denoise run dwi.nii.gz
+   dmri-denoise run dwi.nii.gz clean.nii.gz --mask brain.nii.gz --nthreads 4
+   dmri-denoise run dwi.nii.gz --noise-in 12.5 --no-qc
+   dmri-denoise run dwi.nii.gz --dry-run
+   dmri-denoise run -nthreads 4 -noise sigma.nii.gz -fslgrad dwi.bvec dwi.bval dwi.nii.gz out.nii.gz   # MRtrix spellings
+
+REFERENCES
+   Ho, Jain & Abbeel 2020, Denoising diffusion probabilistic models, NeurIPS (linear schedule, ancestral sampler)
+   Nichol & Dhariwal 2021, Improved denoising diffusion probabilistic models, ICML (cosine schedule)
+   Song, Meng & Ermon 2021, Denoising diffusion implicit models, ICLR (ddim sampler)
+   Song et al. 2021, Score-based generative modeling through stochastic differential equations, ICLR (sde sampler)
+   Gavish & Donoho 2017, Optimal shrinkage of singular values, IEEE Trans Inf Theory 63:2137
+   Koay & Basser 2006, Analytically exact correction scheme for signal extraction from noisy magnitude MR signals, JMR 179:317
+`
+
+// runOptions is one validated command line of run.
+type runOptions struct {
+	input, output string
+	tables        tableFlags
+	mask          string
+	noiseFile     string  // --noise-in as a file
+	noiseNumber   float64 // --noise-in as a number, 0 = not given
+	noiseOut      string
+	residualOut   string
+	prior         string
+	schedule      diffusion.Schedule
+	sampler       string
+	samplerSteps  int
+	rician        string
+	nan           string
+	qcDir         string // "" = no pictures
+	extent        [3]int // block size, zero = chosen by the method
+	threads       int
+	memory        int64
+	seed          uint64
+	force         bool
+	dryRun        bool
+	json          bool
+}
+
+func newRunCommand(u *ui) *cli.Command {
+	return &cli.Command{
+		Name:        "run",
+		Usage:       "denoise a diffusion scan",
+		ArgsUsage:   "IN.nii.gz [OUT.nii.gz]",
+		Description: runDescription,
+		Flags:       runFlags(),
+		Action: func(c *cli.Context) error {
+			o, err := runOptionsFrom(c)
+			if err != nil {
+				return err
+			}
+			plan, err := o.plan()
+			if err != nil {
+				return err
+			}
+			plan.warn(u)
+			if o.dryRun {
+				return plan.print(u, o.json)
+			}
+			return runScan(c.Context, u, o, plan)
+		},
+	}
+}
+
+func runFlags() []cli.Flag {
+	const input, noise, prior, output, machine = "input", "noise", "prior", "outputs", "machine and messages"
+	flags := tableFlagSet(input)
+	return append(flags,
+		&cli.StringFlag{Name: "mask", Category: input, Usage: "denoise voxels above zero in `FILE`; without it air is told from head by the intensities"},
+		&cli.StringFlag{Name: "nan", Category: input, Value: "keep", Usage: "voxels that are not finite numbers: `keep|zero` in the output"},
+
+		&cli.StringFlag{Name: "noise-in", Category: noise, Usage: "noise standard deviation, `FILE|NUMBER`; estimated from the scan if not given"},
+		&cli.StringFlag{Name: "noise-out", Aliases: []string{"noise"}, Category: noise, Usage: "noise map, `FILE` (default OUT_noise.nii.gz)"},
+		&cli.StringFlag{Name: "rician", Category: noise, Value: "auto", Usage: "remove the bias of magnitude images: `auto|on|off`; auto decides from the intensities"},
+
+		&cli.StringFlag{Name: "prior", Category: prior, Value: "auto", Usage: "prior of the clean signals: `auto|gaussian`"},
+		&cli.StringFlag{Name: "schedule", Category: prior, Value: "cosine", Usage: "noise schedule of the diffusion model, `cosine|linear`"},
+		&cli.IntFlag{Name: "timesteps", Category: prior, Value: 1000, Usage: "timesteps `T` of the schedule"},
+		&cli.StringFlag{Name: "sampler", Category: prior, Value: "mean", Usage: "what to write, `mean|ddim|ancestral|sde`: mean is the posterior mean and the estimate with the least error, ddim the deterministic path, the other two a random draw from the posterior"},
+		&cli.IntFlag{Name: "sampler-steps", Category: prior, Usage: "steps `N` of ddim, ancestral and sde (default: chosen by the sampler)"},
+		&cli.StringFlag{Name: "extent", Category: prior, Usage: "block size, odd `X,Y,Z` voxels or one number for all three (default: chosen by the method)"},
+		categorised(seedFlag("`SEED` of random draws"), prior),
+
+		&cli.StringFlag{Name: "residual-out", Category: output, Usage: "input minus output, 4-D `FILE`; not written if not given"},
+		&cli.StringFlag{Name: "qc-dir", Category: output, Usage: "folder `DIR` for pictures (default OUT_qc)"},
+		&cli.BoolFlag{Name: "no-qc", Category: output, Usage: "no pictures"},
+		categorised(forceFlag(), output),
+		&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Category: output, Usage: "list inputs, outputs, shells and memory, then stop"},
+
+		&cli.IntFlag{Name: "nthreads", Aliases: []string{"threads"}, Category: machine, Usage: "threads, `N`; default SLURM_CPUS_PER_TASK, NSLOTS, PBS_NCPUS or OMP_NUM_THREADS, else all CPUs allowed; 0 means one"},
+		&cli.StringFlag{Name: "mem", Category: machine, Usage: "stop at once if more memory than `SIZE` (8G, 4000M) would be needed"},
+		categorised(jsonFlag("a summary"), machine), categorised(quietFlag(), machine), categorised(verboseFlag(), machine),
+	)
+}
+
+// categorised puts a shared flag under a heading of the help page.
+func categorised(f cli.Flag, category string) cli.Flag {
+	switch f := f.(type) {
+	case *cli.BoolFlag:
+		f.Category = category
+	case *cli.Uint64Flag:
+		f.Category = category
+	}
+	return f
+}
+
+func runOptionsFrom(c *cli.Context) (runOptions, error) {
+	o := runOptions{
+		tables: tableFlagsFrom(c), mask: c.String("mask"), nan: c.String("nan"),
+		noiseOut: c.String("noise-out"), residualOut: c.String("residual-out"),
+		prior: c.String("prior"), sampler: c.String("sampler"), samplerSteps: c.Int("sampler-steps"),
+		rician: c.String("rician"), seed: c.Uint64("seed"),
+		qcDir: c.String("qc-dir"), force: c.Bool("force"), dryRun: c.Bool("dry-run"), json: c.Bool("json"),
+	}
+	if err := o.takeNames(c); err != nil {
+		return o, err
+	}
+	if err := o.takeNoise(c.String("noise-in")); err != nil {
+		return o, err
+	}
+	var err error
+	if o.threads, err = threadCount(c.Int("nthreads"), c.IsSet("nthreads"), os.Getenv); err != nil {
+		return o, err
+	}
+	if o.memory, err = parseSize("mem", c.String("mem")); err != nil {
+		return o, err
+	}
+	if o.extent, err = parseExtent(c.String("extent")); err != nil {
+		return o, err
+	}
+	if o.schedule, err = scheduleFromFlags(c); err != nil {
+		return o, err
+	}
+	return o, o.validate()
+}
+
+// takeNames reads the positionals and fills in the names that follow from them.
+func (o *runOptions) takeNames(c *cli.Context) error {
+	const example = "dmri-denoise run dwi.nii.gz denoised.nii.gz"
+	switch c.NArg() {
+	case 0:
+		return usageHint(example, "run needs an input image")
+	case 1, 2:
+		o.input = c.Args().First()
+	default:
+		return usageHint(example, "run takes one input and one output, %d names given: %s", c.NArg(), strings.Join(c.Args().Slice(), " "))
+	}
+	if o.output = c.Args().Get(1); o.output == "" {
+		o.output = defaultOutput(o.input)
+	}
+	stem, _ := imageStem(o.output)
+	if o.noiseOut == "" {
+		o.noiseOut = stem + "_noise.nii.gz"
+	}
+	switch {
+	case c.Bool("no-qc") && o.qcDir != "" && c.IsSet("qc-dir") && c.IsSet("no-qc"):
+		return usagef("--no-qc and --qc-dir exclude each other")
+	case c.Bool("no-qc"):
+		o.qcDir = ""
+	case o.qcDir == "":
+		o.qcDir = stem + "_qc"
+	}
+	return nil
+}
+
+// defaultOutput is IN_denoised beside the input, compressed as the input is.
+func defaultOutput(input string) string {
+	stem, suffix := imageStem(input)
+	if strings.ToLower(suffix) != ".nii" {
+		suffix = ".nii.gz"
+	}
+	return stem + "_denoised" + suffix
+}
+
+func (o *runOptions) takeNoise(text string) error {
+	if text == "" {
+		return nil
+	}
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		o.noiseFile = text
+		return nil
+	}
+	if !(n > 0) || math.IsInf(n, 0) {
+		return usagef("--noise-in %s: the noise standard deviation must be above zero", text)
+	}
+	o.noiseNumber = n
+	return nil
+}
+
+// validate checks what needs no file, then that the input files are there.
+func (o *runOptions) validate() error {
+	for _, choice := range []struct {
+		flag, value string
+		allowed     []string
+	}{
+		{"prior", o.prior, []string{"auto", "gaussian"}},
+		{"sampler", o.sampler, []string{"mean", "ddim", "ancestral", "sde"}},
+		{"rician", o.rician, []string{"auto", "on", "off"}},
+		{"nan", o.nan, []string{"keep", "zero"}},
+	} {
+		if err := oneOf(choice.flag, choice.value, choice.allowed...); err != nil {
+			return err
+		}
+	}
+	if err := o.tables.validate(); err != nil {
+		return err
+	}
+	if o.samplerSteps < 0 || o.samplerSteps > o.schedule.T() {
+		return usagef("--sampler-steps %d: must be from 1 to the number of timesteps, %d", o.samplerSteps, o.schedule.T())
+	}
+	for flag, name := range map[string]string{"output": o.output, "--noise-out": o.noiseOut, "--residual-out": o.residualOut} {
+		if name == "" {
+			continue
+		}
+		if err := checkImageName(flag, name); err != nil {
+			return err
+		}
+	}
+	if sameFile(o.output, o.input) {
+		return inputOverwritten(o.output, o.input)
+	}
+	for _, file := range []string{o.input, o.mask, o.noiseFile} {
+		if file == "" {
+			continue
+		}
+		if err := checkInput(file); err != nil {
+			return err
+		}
+	}
+	return o.tables.checkFiles()
+}
+
+// runScan does the work of one scan: read, denoise, write everything aside, then publish it all.
+func runScan(ctx context.Context, u *ui, o runOptions, plan *runPlan) error {
+	started := time.Now()
+	files := newOutputs(o.force)
+	defer files.discard()
+	for _, name := range plan.outputs() {
+		if _, err := files.reserve(filepath.Dir(name)); err != nil {
+			return err
+		}
+	}
+	if err := plan.checkSpace(); err != nil {
+		return err
+	}
+	limitMachine(o.threads, o.memory)
+	s, err := loadScan(ctx, u, o, plan)
+	if err != nil {
+		return err
+	}
+	result, err := denoiseScan(ctx, u, o, plan, s)
+	if err != nil {
+		return err
+	}
+	writer := &resultWriter{ui: u, plan: plan, files: files}
+	pictures, err := writer.write(ctx, s, result)
+	if err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := files.commit(); err != nil {
+		return err
+	}
+	return plan.summary(result, writer.residual, pictures, started).report(u, o.json)
+}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dmri-denoise/dmri-denoise/denoise"
+)
+
+var (
+	samplers    = map[string]denoise.Sampler{"mean": denoise.Mean, "ancestral": denoise.Ancestral, "sde": denoise.SDE, "ddim": denoise.DDIM}
+	ricianModes = map[string]denoise.RicianMode{"auto": denoise.RicianAuto, "on": denoise.RicianOn, "off": denoise.RicianOff}
+)
+
+// denoiseScan hands the scan to the library, with the flags in its terms.
+func denoiseScan(ctx context.Context, u *ui, o runOptions, plan *runPlan, s *scan) (*denoise.Result, error) {
+	bar := newProgress(u)
+	defer bar.finish()
+	settings := denoise.Options{
+		Mask: s.mask, NoiseLevel: o.noiseNumber, Rician: ricianModes[o.rician],
+		Schedule: o.schedule, Sampler: samplers[o.sampler], SamplerSteps: o.samplerSteps, Extent: o.extent,
+		B0Threshold: o.tables.b0Threshold, ZeroNaN: o.nan == "zero", Seed: o.seed, Threads: o.threads,
+		Logger:   u.logger(),
+		Progress: func(stage denoise.Stage, done, total int) { bar.report(string(stage), done, total) },
+	}
+	if settings.B0Threshold == 0 { // the library takes 0 for its default; here it means exactly 0
+		settings.B0Threshold = math.SmallestNonzeroFloat64
+	}
+	if s.sigma != nil {
+		settings.NoiseMap = s.sigma.Volume(0)
+	}
+	started := time.Now()
+	result, err := denoise.Run(ctx, s.image, plan.table, settings)
+	if err != nil {
+		return nil, explainDenoise(o, err)
+	}
+	u.detail("denoised in %.1f s", time.Since(started).Seconds())
+	return result, nil
+}
+
+// explainDenoise names the file at fault and the remedy.
+func explainDenoise(o runOptions, err error) error {
+	switch {
+	case errors.Is(err, denoise.ErrSingleVolume):
+		return badInputHint("give the 4-D series", "%s: %w", o.input, err)
+	case errors.Is(err, denoise.ErrEmptyMask):
+		return badInputHint("is this a diffusion series, and does the mask belong to it?", "%s: %w", o.input, err)
+	case errors.Is(err, denoise.ErrInvalidNoise) && o.noiseFile != "":
+		return badInputHint("give a map that is above zero in the whole mask, or let the noise be measured", "--noise-in %s: %w", o.noiseFile, err)
+	case errors.Is(err, denoise.ErrMismatch):
+		return badInput(err)
+	}
+	return err
+}
+
+// parseExtent reads a block size as dwidenoise does: one odd number or three. Empty text leaves the choice to the
+// method.
+func parseExtent(text string) ([3]int, error) {
+	var extent [3]int
+	if text == "" {
+		return extent, nil
+	}
+	parts := strings.Split(text, ",")
+	if len(parts) == 1 {
+		parts = []string{parts[0], parts[0], parts[0]}
+	}
+	if len(parts) != 3 {
+		return extent, usagef("--extent %q: one odd number or three are needed, such as 5,5,5", text)
+	}
+	for i, part := range parts {
+		n, err := strconv.Atoi(strings.TrimSpace(part))
+		if err != nil || n < 1 || n%2 == 0 || n > maxExtent {
+			return extent, usagef("--extent %q: %q is not an odd number from 1 to %d", text, part, maxExtent)
+		}
+		extent[i] = n
+	}
+	return extent, nil
+}
+
+const maxExtent = 127
+
+// estimateMemory foretells the peak of a run in bytes: the image, the same again as signals in voxel order, their
+// denoised form and the output, each float32, plus what each thread and the program itself hold.
+func estimateMemory(voxels, volumes, threads int) int64 {
+	const copies, perThread, fixed = 4, 8 << 20, 64 << 20
+	return int64(voxels)*int64(volumes)*4*copies + int64(max(threads, 1))*perThread + fixed
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"math"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/dmri-denoise/dmri-denoise/nifti"
+)
+
+// scan is everything that run reads.
+type scan struct {
+	image *nifti.Image
+	mask  []bool       // nil without --mask
+	sigma *nifti.Image // the map of --noise-in, nil without one
+}
+
+// limitMachine keeps the process within what it was given.
+func limitMachine(threads int, memory int64) {
+	if threads < runtime.GOMAXPROCS(0) {
+		runtime.GOMAXPROCS(threads)
+	}
+	if memory > 0 {
+		debug.SetMemoryLimit(memory)
+	}
+}
+
+// loadScan reads the voxels of the scan, the mask and the noise map.
+func loadScan(ctx context.Context, u *ui, o runOptions, plan *runPlan) (*scan, error) {
+	image, err := nifti.ReadImage(ctx, o.input, nifti.ReadOptions{MaxBytes: o.memory})
+	if err != nil {
+		return nil, err
+	}
+	// What the header said was told by the plan; reading the voxels can add to it.
+	for _, w := range image.Warnings[min(len(image.Warnings), plan.headerWarnings):] {
+		plan.warnings = append(plan.warnings, w)
+		u.warn("%s", w)
+	}
+	s := &scan{image: image}
+	if o.mask != "" {
+		if s.mask, err = loadMask(ctx, o.mask); err != nil {
+			return nil, err
+		}
+	}
+	if o.noiseFile != "" {
+		if s.sigma, err = nifti.ReadImage(ctx, o.noiseFile, nifti.ReadOptions{}); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// loadMask reads a mask: voxels above zero are inside.
+func loadMask(ctx context.Context, path string) ([]bool, error) {
+	image, err := nifti.ReadImage(ctx, path, nifti.ReadOptions{})
+	if err != nil {
+		return nil, err
+	}
+	values := image.Volume(0)
+	mask := make([]bool, len(values))
+	inside := 0
+	for i, v := range values {
+		if mask[i] = v > 0 && !math.IsInf(float64(v), 0); mask[i] {
+			inside++
+		}
+	}
+	if inside == 0 {
+		return nil, badInputHint("voxels above zero count as inside", "mask %s: no voxel is above zero", path)
+	}
+	return mask, nil
+}

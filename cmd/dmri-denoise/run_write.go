@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/dmri-denoise/dmri-denoise/denoise"
+	"github.com/dmri-denoise/dmri-denoise/nifti"
+	"github.com/dmri-denoise/dmri-denoise/qc"
+)
+
+// correlatedResidual is the correlation of neighbouring voxels of the residual above which run warns. White noise
+// gives about 0, scanner interpolation 0.4 and more.
+const correlatedResidual = 0.3
+
+// resultWriter puts the results of one run aside, ready to be published together.
+type resultWriter struct {
+	ui    *ui
+	plan  *runPlan
+	files *outputs
+
+	residual *qc.Residual // what was removed, in figures; nil if it has none
+}
+
+// write stages every output, the image last, and returns the pictures that could be drawn.
+func (w *resultWriter) write(ctx context.Context, s *scan, result *denoise.Result) ([]string, error) {
+	if err := w.measureResidual(ctx, s.image, result); err != nil {
+		return nil, err
+	}
+	if err := w.tables(s.image); err != nil {
+		return nil, err
+	}
+	if err := w.sidecar(result); err != nil {
+		return nil, err
+	}
+	if err := w.image(ctx, w.plan.noise, result.Sigma); err != nil {
+		return nil, err
+	}
+	pictures, err := w.pictures(ctx, s.image, result)
+	if err != nil {
+		return nil, err
+	}
+	if w.plan.residual != "" {
+		if err := w.image(ctx, w.plan.residual, residualOf(s.image, result.Denoised)); err != nil {
+			return nil, err
+		}
+	}
+	return pictures, w.image(ctx, w.plan.image, result.Denoised)
+}
+
+// measureResidual fills in the figures of what was removed from the foreground.
+func (w *resultWriter) measureResidual(ctx context.Context, before *nifti.Image, result *denoise.Result) error {
+	figures, err := qc.ResidualStats(ctx, before.Voxels(), result.Denoised.Voxels(), result.Sigma.Volume(0), result.Foreground,
+		qc.GridOf(&before.Header), w.plan.options.threads)
+	if errors.Is(err, qc.ErrInput) {
+		w.ui.warn("no figures of the residual: %v", err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	w.residual = &figures
+	if largest := slices.Max(figures.Lag1[:]); largest > correlatedResidual {
+		w.plan.warnings = append(w.plan.warnings, fmt.Sprintf("neighbouring voxels are correlated in what was removed (x %.2f, y %.2f, z %.2f): "+
+			"the scan was interpolated, filtered or processed before, or signal was removed; look at the pictures", figures.Lag1[0], figures.Lag1[1], figures.Lag1[2]))
+		w.ui.warn("%s", w.plan.warnings[len(w.plan.warnings)-1])
+	}
+	return nil
+}
+
+func (w *resultWriter) tables(im *nifti.Image) error {
+	bval, err := w.files.plan(w.plan.bval)
+	if err != nil {
+		return err
+	}
+	bvec, err := w.files.plan(w.plan.bvec)
+	if err != nil {
+		return err
+	}
+	affine, _ := im.Header.Affine()
+	return w.plan.table.Export(bval, bvec, affine, false)
+}
+
+func (w *resultWriter) sidecar(result *denoise.Result) error {
+	data, warnings, err := w.plan.sidecarJSON(result, w.residual)
+	if err != nil {
+		return err
+	}
+	for _, warning := range warnings {
+		w.ui.warn("%s", warning)
+	}
+	return w.files.write(w.plan.sidecar, data)
+}
+
+func (w *resultWriter) image(ctx context.Context, final string, im *nifti.Image) error {
+	staged, err := w.files.plan(final)
+	if err != nil {
+		return err
+	}
+	if err := im.Write(ctx, staged, nifti.WriteOptions{Threads: w.plan.options.threads}); err != nil {
+		return fmt.Errorf("write %s: %w", final, err)
+	}
+	return nil
+}
+
+// residualOf gives what was removed, input minus output; 0 where either is not a number.
+func residualOf(before, after *nifti.Image) *nifti.Image {
+	_, _, _, nt := before.Dims()
+	residual := before.Like(nt)
+	a, b, r := before.Voxels(), after.Voxels(), residual.Voxels()
+	for i := range r {
+		if d := a[i] - b[i]; d-d == 0 {
+			r[i] = d
+		}
+	}
+	return residual
+}
