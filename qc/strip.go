@@ -132,7 +132,7 @@ func Timesteps(T, n int) []int {
 	ts := make([]int, n)
 	step := (2*(T-1) + n - 1) / (2 * (n - 1))
 	last := T - 1 - (n-2)*step
-	equal := 10*last >= 8*step && 10*last <= 12*step
+	equal := 20*last >= 19*step && 20*last <= 21*step
 	for i := range ts {
 		ts[i] = (2*i*(T-1) + n - 1) / (2 * (n - 1))
 		if equal && i < n-1 {

@@ -87,8 +87,8 @@ func TestTimesteps(t *testing.T) {
 				t.Errorf("Timesteps = %v, want %v", got, c.want)
 			}
 			even := float64(c.T-1) / float64(c.n-1)
-			for i, v := range got { // nearest to an even spread, or equal steps with a last one up to a fifth off
-				if off := math.Abs(float64(v) - float64(i)*even); off > max(0.5, 0.2*even) {
+			for i, v := range got { // nearest to an even spread, or equal steps with a last one up to 5 % off
+				if off := math.Abs(float64(v) - float64(i)*even); off > max(0.5, 0.05*even) {
 					t.Errorf("timestep %d is %g off the even spread", v, off)
 				}
 			}
