@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/dmri-denoise/dmri-denoise/diffusion"
@@ -293,6 +294,15 @@ func TestRunOnFewVolumes(t *testing.T) {
 		if warned := len(r.Summary.Warnings) > 0; warned != (d < 7) {
 			t.Errorf("%d volumes: warnings %q", d, r.Summary.Warnings)
 		}
+	}
+}
+
+func TestRunWarnsOfLostVolumes(t *testing.T) {
+	p, _ := head(t, phantom.Options{Protocol: "small", SNR: 20, Rician: true, Seed: 1, Shape: [3]int{20, 20, 6}})
+	clear(p.Noisy.Volume(7))
+	r := run(t, p.Noisy, p.Table, Options{})
+	if len(r.Summary.Warnings) != 1 || !strings.Contains(r.Summary.Warnings[0], "[7]") {
+		t.Errorf("warnings %q, want one that names volume 7", r.Summary.Warnings)
 	}
 }
 

@@ -203,16 +203,17 @@ func (p *pipeline) result(ctx context.Context, clean *signals.Signals) (*Result,
 		return nil, err
 	}
 	_, _, _, nt := p.im.Dims()
+	summary := p.summarise(clean)
+	p.y.Values = nil // the measurements go before the output comes: one copy of the scan less at the peak
 	out := &Result{
 		Denoised: p.im.Like(nt), Sigma: p.im.Like(1),
-		Mask: p.chosen.keep, Foreground: p.chosen.foreground, Schedule: p.o.Schedule,
+		Mask: p.chosen.keep, Foreground: p.chosen.foreground, Schedule: p.o.Schedule, Summary: summary,
 	}
 	p.fillOutside(out.Denoised)
 	if err := clean.Scatter(ctx, out.Denoised.Voxels(), p.o.Threads); err != nil {
 		return nil, err
 	}
 	p.y.Grid.Expand(out.Sigma.Voxels(), p.sigma)
-	out.Summary = p.summarise(clean)
 	return out, nil
 }
 

@@ -14,6 +14,7 @@ type selection struct {
 	magnitude  bool   // no finite value is negative
 	constant   int    // voxels left out because they do not vary over volumes
 	nonFinite  int    // voxels left out because of NaN or Inf
+	flat       []int  // volumes that hold one value throughout: lost or zero-filled
 }
 
 // choose looks at every voxel once.
@@ -30,6 +31,9 @@ func choose(im *nifti.Image, mask []bool) selection {
 		finite[v] = true
 	}
 	for n := range nt {
+		if isFlat(im.Volume(n)) {
+			s.flat = append(s.flat, n)
+		}
 		for v, x := range im.Volume(n) {
 			if x-x != 0 { // NaN and ±Inf
 				finite[v] = false
@@ -63,6 +67,16 @@ func choose(im *nifti.Image, mask []bool) selection {
 		s.foreground = signals.Foreground(mean, nx, ny, nz, s.keep)
 	}
 	return s
+}
+
+// isFlat reports whether a volume of more than one voxel holds one value only.
+func isFlat(volume []float32) bool {
+	for _, x := range volume {
+		if x != volume[0] {
+			return false
+		}
+	}
+	return len(volume) > 1
 }
 
 // rowsOf picks the entries of a whole-volume mask that belong to a grid's rows.

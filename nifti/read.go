@@ -251,7 +251,7 @@ const maxTrailing = 1 << 20
 // finish checks the end of a compressed file and notes what the voxels held.
 func (r *Reader) finish() error {
 	if c := r.convert; c.notFinite > 0 {
-		r.warn(fmt.Sprintf("%d voxels are NaN or infinite", c.notFinite))
+		r.warn(fmt.Sprintf("%d values are NaN or infinite", c.notFinite))
 	}
 	if r.convert.overflow > 0 {
 		r.warn(fmt.Sprintf("%d voxels are beyond ±%.3g, the range of float32, and were read as infinite", r.convert.overflow, math.MaxFloat32))

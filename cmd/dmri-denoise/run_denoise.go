@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/dmri-denoise/dmri-denoise/denoise"
+	"github.com/dmri-denoise/dmri-denoise/denoise/noise"
 )
 
 var (
@@ -51,6 +52,8 @@ func explainDenoise(o runOptions, err error) error {
 		return badInputHint("is this a diffusion series, and does the mask belong to it?", "%s: %w", o.input, err)
 	case errors.Is(err, denoise.ErrInvalidNoise) && o.noiseFile != "":
 		return badInputHint("give a map that is above zero in the whole mask, or let the noise be measured", "--noise-in %s: %w", o.noiseFile, err)
+	case errors.Is(err, noise.ErrNoNoise):
+		return badInputHint("give the noise level with --noise-in FILE|NUMBER, or check the mask", "%s: %w", o.input, err)
 	case errors.Is(err, denoise.ErrMismatch):
 		return badInput(err)
 	}

@@ -3,6 +3,7 @@ package noise
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 
@@ -10,8 +11,13 @@ import (
 )
 
 // ErrNoNoise reports a scan in which no noise can be measured: noise-free,
-// constant, or already denoised to nothing.
-var ErrNoNoise = errors.New("noise: no noise found (the scan is constant, noise-free or already denoised)")
+// already denoised to nothing, or a foreground without neighbouring voxels.
+var ErrNoNoise = errors.New("noise: the noise level cannot be measured")
+
+var (
+	errFlat      = fmt.Errorf("%w: the scan is noise-free or already denoised", ErrNoNoise)
+	errScattered = fmt.Errorf("%w: no 2×2×2 voxels of the mask or head lie side by side", ErrNoNoise)
+)
 
 // Options set what [Estimate] assumes. The zero value is for Gaussian noise.
 type Options struct {
@@ -89,7 +95,7 @@ func Estimate(ctx context.Context, s *signals.Signals, foreground []bool, o Opti
 	m := &Map{Sigma: sigma, Components: e.k, Signal: s.D - e.signalFrom, Volumes: s.D}
 	middle := m.Median(foreground)
 	if !(middle > 0) {
-		return nil, ErrNoNoise
+		return nil, errFlat
 	}
 	for r := range m.Sigma {
 		m.Sigma[r] = max(m.Sigma[r], float32(leastShare*middle))
@@ -170,7 +176,7 @@ func (e *estimator) measure(ctx context.Context) error {
 		n += c
 	}
 	if n == 0 {
-		return ErrNoNoise
+		return errScattered
 	}
 	e.k, e.signalFrom = flatTail(held, n, most)
 	e.profile = e.spread(power, weight)
@@ -231,7 +237,7 @@ func (e *estimator) firstScale(ctx context.Context) error {
 	}
 	all := slices.Concat(found...)
 	if len(all) == 0 {
-		return ErrNoNoise
+		return errScattered
 	}
 	e.scale = make([]float64, d)
 	one := make([]float32, len(all)/d)

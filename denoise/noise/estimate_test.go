@@ -136,6 +136,19 @@ func TestEstimateFindsASmallForeground(t *testing.T) {
 	}
 }
 
+// Pure noise has no component that stands out; the floor correction must find
+// the full σ from the floor alone.
+func TestEstimateMeasuresPureMagnitudeNoise(t *testing.T) {
+	s, want := scan{24, 24, 10, 20, 1, 1e-6, 1, true, 4}.make()
+	m, err := Estimate(t.Context(), s, everywhere(s.Len()), Options{Magnitude: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bias, _ := relative(m.Sigma, want); math.Abs(bias) > 0.05 {
+		t.Errorf("bias %+.3f", bias)
+	}
+}
+
 func TestEstimateTakesFewVolumes(t *testing.T) {
 	for _, d := range []int{2, 3, 5, 7} {
 		s, want := scan{24, 24, 8, d, 1, 20, 1, false, 3}.make()

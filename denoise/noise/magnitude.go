@@ -10,7 +10,7 @@ import (
 
 const (
 	floorStep   = 2    // the correction is smooth: every second voxel along each axis is enough
-	floorRounds = 12   // fixed-point rounds at most
+	floorRounds = 12   // fixed-point rounds, then halvings, at most
 	evenVolumes = 0.97 // volumes whose noise keeps this much of its variance count as free of the floor
 )
 
@@ -143,20 +143,34 @@ func (e *estimator) localMean(out, basis []float32, row int) {
 	}
 }
 
-// meanFactor solves σ² = measured²/Σ q_i ξ(mean_i/σ) for σ by fixed point and
-// returns the sum at the solution.
+// meanFactor solves σ² = measured²/Σ q_i ξ(mean_i/σ) for σ and returns the sum
+// at the solution: by fixed point, which is slow only close to the floor, and
+// there by bisection between the least factor there is and 1.
 func meanFactor(mean, q []float32, measured float32) float32 {
+	sum := func(factor float32) float32 {
+		inverse := float32(math.Sqrt(float64(factor))) / measured
+		total := float32(0)
+		for i, m := range mean {
+			total += q[i] * factorAtMean(m*inverse)
+		}
+		return total
+	}
 	factor := float32(1)
 	for range floorRounds {
-		inverse := float32(math.Sqrt(float64(factor))) / measured
-		sum := float32(0)
-		for i, m := range mean {
-			sum += q[i] * factorAtMean(m*inverse)
+		next := sum(factor)
+		if diff := next - factor; diff < 1e-4 && diff > -1e-4 {
+			return next
 		}
-		if diff := sum - factor; diff < 1e-4 && diff > -1e-4 {
-			return sum
-		}
-		factor = sum
+		factor = next
 	}
-	return factor
+	low, high := sum(0), factor // rounds from 1 come down, so the solution is below
+	for range floorRounds {
+		middle := (low + high) / 2
+		if sum(middle) > middle {
+			low = middle
+		} else {
+			high = middle
+		}
+	}
+	return (low + high) / 2
 }

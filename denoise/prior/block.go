@@ -2,11 +2,10 @@ package prior
 
 import (
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
-	"gonum.org/v1/gonum/lapack"
-	"gonum.org/v1/gonum/lapack/lapack64"
 
 	"github.com/dmri-denoise/dmri-denoise/denoise/signals"
 )
@@ -20,22 +19,21 @@ type localGaussian struct {
 
 // blockWork is one worker's scratch for blocks of up to `voxels` rows.
 type blockWork struct {
-	d      int
-	whole  *scanGaussian
-	window [][]float64 // per axis, weight by offset from the first voxel
-	a      []float64   // voxels × D: centred block, then the estimate
-	left   []float64   // voxels × r
-	gram   []float64   // min(voxels, D)²
-	values []float64   // eigenvalues, ascending
-	weight []float64   // shrinkage per eigenvalue
-	mean   []float64   // D: the block's mean before, and after, its prior
-	raw    []float64   // D
-	coef   []float64   // D
-	basis  []float64   // r × D: directions kept
-	lapack []float64
-	rows   int
-	rank   int
-	sigma  float64
+	d        int
+	whole    *scanGaussian
+	window   [][]float64 // per axis, weight by offset from the first voxel
+	a        []float64   // voxels × D: centred block, then the estimate
+	left     []float64   // voxels × r
+	gram     []float64   // min(voxels, D)²
+	spectrum *spectrum
+	weight   []float64 // shrinkage per eigenvalue, ascending; once kept, per direction, largest first
+	mean     []float64 // D: the block's mean before, and after, its prior
+	raw      []float64 // D
+	coef     []float64 // D
+	basis    []float64 // r × D: directions kept, largest first
+	rows     int
+	rank     int
+	sigma    float64
 }
 
 func newBlockWork(d int, extent [3]int, whole *scanGaussian) *blockWork {
@@ -44,15 +42,12 @@ func newBlockWork(d int, extent [3]int, whole *scanGaussian) *blockWork {
 	w := &blockWork{
 		d: d, whole: whole,
 		a: make([]float64, voxels*d), left: make([]float64, voxels*small), gram: make([]float64, small*small),
-		values: make([]float64, small), weight: make([]float64, small),
+		spectrum: newSpectrum(small), weight: make([]float64, small),
 		mean: make([]float64, d), raw: make([]float64, d), coef: make([]float64, d), basis: make([]float64, small*d),
 	}
 	for _, e := range extent {
 		w.window = append(w.window, taper(e))
 	}
-	query := make([]float64, 1)
-	lapack64.Syev(lapack.EVCompute, blas64.Symmetric{N: small, Stride: small, Data: w.gram, Uplo: blas.Upper}, w.values, query, -1)
-	w.lapack = make([]float64, max(int(query[0]), 3*small))
 	return w
 }
 
@@ -110,14 +105,16 @@ func (w *blockWork) learn(x []float32, b *signals.Block, f, sigma float64) error
 		side = blas.Trans
 	}
 	blas64.Syrk(side, 1, block, 0, gram)
-	values := w.values[:small]
-	if !lapack64.Syev(lapack.EVCompute, gram, values, w.lapack, len(w.lapack)) {
+	values, ok := w.spectrum.decompose(gram.Data, small)
+	if !ok {
 		return errDecomposition
 	}
 	weight := w.weight[:small]
 	// Centring takes one degree of freedom from the voxels.
 	w.rank = shrinkSingular(weight, values, sigma, n-1, d)
-	w.collect(block, small, d <= n)
+	if !w.collect(block, values, d <= n) {
+		return errDecomposition
+	}
 	w.centre()
 	return nil
 }
@@ -137,31 +134,30 @@ func (w *blockWork) centre() {
 
 // collect gathers the kept directions as rows of basis, largest first, with
 // their weights, whichever side was decomposed.
-func (w *blockWork) collect(block blas64.General, small int, byVolume bool) {
-	n, d := w.rows, w.d
-	for k := range w.rank {
-		j := small - 1 - k
-		u := w.basis[k*d : (k+1)*d]
-		if byVolume {
-			for i := range u {
-				u[i] = w.gram[i*small+j]
-			}
-			continue
-		}
-		scale := 1 / math.Sqrt(w.values[j])
-		clear(u)
-		for v := range n {
-			c := w.gram[v*small+j] * scale
-			for i, a := range block.Data[v*d : (v+1)*d] {
-				u[i] += c * a
-			}
+func (w *blockWork) collect(block blas64.General, values []float64, byVolume bool) (ok bool) {
+	small := len(values)
+	r := w.rank
+	if r == 0 {
+		return true
+	}
+	slices.Reverse(w.weight[:small])
+	if byVolume {
+		return w.spectrum.leading(w.basis, w.gram, small, r)
+	}
+	// The right singular vectors from the left ones.
+	left := blas64.General{Rows: r, Cols: small, Stride: small, Data: w.left[:r*small]}
+	if !w.spectrum.leading(left.Data, w.gram, small, r) {
+		return false
+	}
+	for k := range r {
+		f := 1 / math.Sqrt(values[small-1-k])
+		for i := range small {
+			left.Data[k*small+i] *= f
 		}
 	}
-	// Largest first, like the basis.
-	for k := range w.rank {
-		w.coef[k] = w.weight[small-1-k]
-	}
-	copy(w.weight, w.coef[:w.rank])
+	blas64.Gemm(blas.NoTrans, blas.NoTrans, 1, left, block, 0,
+		blas64.General{Rows: r, Cols: w.d, Stride: w.d, Data: w.basis[:r*w.d]})
+	return true
 }
 
 // keep returns a copy of the learned Gaussian. A weight f at noise σ is the
