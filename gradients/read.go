@@ -140,6 +140,7 @@ func (t *Table) parsePair(bval, bvec []byte) error {
 			"removed from one only", t.Files.BVal, len(b), t.Files.BVec, len(v))
 	}
 	t.BVals, t.BVecs, t.Warnings = b, v, append(notes, more...)
+	t.Text = Text{bval, bvec}
 	return nil
 }
 

@@ -60,7 +60,14 @@ type Table struct {
 	Files Files
 	// Warnings are full sentences on what was unusual in the files and how it was read.
 	Warnings []string
+
+	// Text is the FSL pair as read, which Export writes again: a pipe cannot be read twice, and a file may have changed in
+	// between. It is empty for other tables; clear it to have Export write BVals and BVecs after changing them.
+	Text Text
 }
+
+// Text holds the bytes of an FSL pair.
+type Text struct{ BVal, BVec []byte }
 
 // Len returns the number of volumes the table describes.
 func (t *Table) Len() int { return len(t.BVals) }

@@ -11,15 +11,16 @@ import (
 	"strconv"
 )
 
-// Export puts the table beside an output image as an FSL pair: byte for byte as it was read if it came from such a pair,
-// otherwise converted with the image's affine and written by [WriteFSL]. Existing files are refused unless force is set;
-// an output that is one of the files read is always refused.
+// Export puts the table beside an output image as an FSL pair: byte for byte as [Read] found it if it came from such a pair,
+// whatever became of the files since, otherwise converted with the image's affine and written by [WriteFSL]. Existing files
+// are refused unless force is set ([ErrExists]); an output that is one of the files read is always refused ([ErrSameFile]).
 func (t *Table) Export(bval, bvec string, affine [4][4]float64, force bool) error {
-	if t.Files.Grad == "" && t.Files.BVal != "" {
-		return t.Files.Copy(bval, bvec, force)
-	}
-	if err := distinct([]string{t.Files.Grad}, bval, bvec); err != nil {
+	f := t.Files
+	if err := distinct([]string{f.BVal, f.BVec, f.Grad}, bval, bvec); err != nil {
 		return err
+	}
+	if t.Text.BVal != nil {
+		return writePair(bval, t.Text.BVal, bvec, t.Text.BVec, force)
 	}
 	return WriteFSL(t.ToFSL(affine), bval, bvec, force)
 }

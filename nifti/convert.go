@@ -111,11 +111,11 @@ func narrow[T uint8 | int8 | uint16 | int16](dst []float32, src []byte, _ *conve
 // wide converts integers that float32 may have to round.
 func wide[T uint32 | int32 | uint64 | int64](dst []float32, src []byte, c *converter) {
 	for i, v := range view[T](src, len(dst)) {
-		f := float32(v)
-		if f > 1<<24 || f < -1<<24 {
+		// Compared in float64: rounding to float32 would bring 2²⁴+1 down to 2²⁴.
+		if f := float64(v); f > 1<<24 || f < -1<<24 {
 			c.rounded++
 		}
-		dst[i] = f
+		dst[i] = float32(v)
 	}
 }
 

@@ -38,7 +38,7 @@ func TestScaling(t *testing.T) {
 		{"int32 ends", 8, []int32{math.MinInt32, -1, math.MaxInt32}, 1, 0, []float32{-2147483648, -1, 2147483648}, "2 voxels are whole numbers beyond"},
 		{"uint32 ends", 768, []uint32{0, 1 << 24, math.MaxUint32}, 1, 0, []float32{0, 16777216, 4294967296}, "1 voxels are whole numbers beyond"},
 		{"int64 ends", 1024, []int64{math.MinInt64, 3, math.MaxInt64}, 1, 0, []float32{-9223372036854775808, 3, 9223372036854775808}, "2 voxels are whole"},
-		{"uint32 first rounded", 768, []uint32{1 << 24, 1<<24 + 2, 1<<24 + 3}, 1, 0, []float32{16777216, 16777218, 16777220}, "2 voxels are whole"},
+		{"uint32 first rounded", 768, []uint32{1 << 24, 1<<24 + 1, 1<<24 + 3}, 1, 0, []float32{16777216, 16777216, 16777220}, "2 voxels are whole"},
 		{"uint64 ends", 1280, []uint64{0, 1, math.MaxUint64}, 1, 0, []float32{0, 1, 18446744073709551616}, "1 voxels are whole"},
 		{"int32 kept exact by the offset", 8, []int32{2000000001, 2000000002, 2000000003}, 1, -2e9, []float32{1, 2, 3}, ""},
 		{"slope 1e30 overflows", 4, []int16{0, 1, 32767}, 1.5e34, 1, []float32{1, 1.5e34, inf}, "1 voxels are beyond"},

@@ -198,13 +198,19 @@ func (r *Reader) ReadVolume(dst []float32) error {
 	return r.err
 }
 
+// growth is by how much the array of a compressed file may be larger than the
+// data that has proved to be there.
+const growth = 32
+
 // readAll reads all n voxels. For a compressed file the array starts at a size
 // that is plausible for it and grows as data arrives, so that a header that
-// promises too much costs no memory.
+// promises too much costs no memory: the system provides pages of a large array
+// only when they are first written. Growing in large steps keeps what is copied
+// and thrown away, for images of mostly one value, at a few per cent.
 func (r *Reader) readAll(ctx context.Context, n int) ([]float32, error) {
 	plausible := n
 	if r.src.gz != nil {
-		plausible = int(min(int64(n), max(1<<20, 32*r.src.size/int64(r.convert.size))))
+		plausible = int(min(int64(n), max(1<<20, growth*r.src.size/int64(r.convert.size))))
 	}
 	voxels := make([]float32, plausible)
 	for done := 0; done < n; {
@@ -212,7 +218,7 @@ func (r *Reader) readAll(ctx context.Context, n int) ([]float32, error) {
 			return nil, fmt.Errorf("nifti: read %s: %w", r.path, err)
 		}
 		if done == len(voxels) {
-			more := make([]float32, min(int64(n), 2*int64(done)))
+			more := make([]float32, min(int64(n), growth*int64(done)))
 			copy(more, voxels)
 			voxels = more
 		}

@@ -10,6 +10,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -137,6 +138,11 @@ func TestReadRefused(t *testing.T) {
 		{"git-annex pointer", "a.nii.gz", []byte("/annex/objects/MD5E-s1234--abc.nii.gz\n"), ErrNotNIfTI, "datalad get"},
 		{"Git LFS pointer", "a.nii.gz", []byte("version https://git-lfs.github.com/spec/v1\n"), ErrNotNIfTI, "git lfs pull"},
 		{"MRtrix", "a.mif", []byte("mrtrix image\ndim: 2,2,2\n"), ErrNotNIfTI, "mrconvert"},
+		{"NRRD", "a.nrrd", []byte("NRRD0004\ntype: short\n"), ErrNotNIfTI, "NRRD"},
+		{"zip", "a.nii", []byte("PK\x03\x04\x14\x00"), ErrNotNIfTI, "zip archive"},
+		{"zstd", "a.nii.zst", []byte("\x28\xb5\x2f\xfd\x04\x00"), ErrNotNIfTI, "zstd-compressed"},
+		{"bzip2", "a.nii.bz2", []byte("BZh91AY&SY"), ErrNotNIfTI, "bzip2-compressed"},
+		{"xz", "a.nii.xz", []byte("\xfd7zXZ\x00\x00"), ErrNotNIfTI, "xz-compressed"},
 		{"DICOM", "a.dcm", append(make([]byte, 128), "DICM\x02"...), ErrNotNIfTI, "dcm2niix"},
 		{"text", "a.nii", []byte("hello"), ErrNotNIfTI, `"hell"`},
 		{"header of a pair alone", "a.hdr", small().text(344, "ni1\x00").with(), fs.ErrNotExist, ".img"},
@@ -272,11 +278,19 @@ func TestReadHugeSparse(t *testing.T) {
 }
 
 // TestReadImplausibleGzip reads an image that compresses a thousandfold, so
-// that the array starts small and has to grow.
+// that the array starts small and has to grow. What is allocated in all must
+// stay near the array of 16 MiB: the first array and buffers take 9 MiB.
 func TestReadImplausibleGzip(t *testing.T) {
 	content := header1(le, 4, 16, 4, 128, 128, 128, 2).with(make([]byte, 2*2*128*128*128))
 	content[len(content)-2] = 7
-	im := mustRead(t, put(t, t.TempDir(), "a.nii.gz", packed(t, content)))
+	path := put(t, t.TempDir(), "a.nii.gz", packed(t, content))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	im := mustRead(t, path)
+	runtime.ReadMemStats(&after)
+	if mib := (after.TotalAlloc - before.TotalAlloc) >> 20; mib > 28 {
+		t.Errorf("ReadImage() allocated %d MiB for an array of 16 MiB", mib)
+	}
 	v := im.Voxels()
 	if len(v) != 2*128*128*128 || v[len(v)-1] != 7 || v[len(v)-2] != 0 {
 		t.Errorf("%d voxels ending in %v", len(v), v[len(v)-2:])

@@ -150,9 +150,9 @@ var strangers = []struct{ prefix, what string }{
 
 // explainStranger describes content that does not begin with a NIfTI header.
 func explainStranger(head []byte) error {
-	text := strings.ToLower(string(bytes.TrimLeft(head, " \t\r\n\ufeff")))
+	text := string(bytes.TrimLeft(head, " \t\r\n\ufeff"))
 	for _, s := range strangers {
-		if strings.HasPrefix(text, s.prefix) {
+		if hasPrefixFold(text, s.prefix) {
 			return fmt.Errorf("file is %s: %w", s.what, ErrNotNIfTI)
 		}
 	}
@@ -160,4 +160,23 @@ func explainStranger(head []byte) error {
 		return fmt.Errorf("file is DICOM; convert it with dcm2niix: %w", ErrNotNIfTI)
 	}
 	return fmt.Errorf("file begins with %q, not with a header size of 348 or 540: %w", head[:min(4, len(head))], ErrNotNIfTI)
+}
+
+// hasPrefixFold reports whether s begins with prefix, whose ASCII letters are
+// lower case. Unlike the functions of package strings it compares bytes, since
+// the marks of compressed files are not UTF-8.
+func hasPrefixFold(s, prefix string) bool {
+	if len(s) < len(prefix) {
+		return false
+	}
+	for i := range len(prefix) {
+		c := s[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c != prefix[i] {
+			return false
+		}
+	}
+	return true
 }

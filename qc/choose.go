@@ -89,6 +89,11 @@ func extent(area []int, least int) (first, last int, ok bool) {
 // the variance between its two parts is largest. It is no brain extraction.
 // Bright voxels above the 98th percentile count as just that bright, so that
 // fluid does not pull the threshold up.
+//
+// It is kept apart from signals.Foreground of the denoiser, which smooths, keeps
+// one piece and fills holes for the sake of statistics: pictures must be drawn
+// the same for any denoiser, and must not change when that one learns to choose
+// its voxels better.
 func Foreground(volume []float32) []bool {
 	mask := make([]bool, len(volume))
 	values := finite(volume, nil)

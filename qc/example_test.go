@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/dmri-denoise/dmri-denoise/diffusion"
+	"github.com/dmri-denoise/dmri-denoise/nifti"
 	"github.com/dmri-denoise/dmri-denoise/qc"
 )
 
@@ -39,6 +40,27 @@ func ExampleForwardStrip() {
 	}
 	fmt.Println(timesteps)
 	// Output: [0 11 22 33 44 55 66 77 88 99]
+}
+
+// Before, after and residual of one volume, and where the picture's slices are
+// taken from.
+func ExampleMontage() {
+	before := nifti.New(20, 24, 10, 1, [3]float64{2, 2, 3})
+	after := before.Like(1)
+	mask := make([]bool, len(before.Voxels()))
+	for i := range mask {
+		mask[i] = true
+		after.Voxels()[i] = 100
+		before.Voxels()[i] = 100 + float32(i%7-3)
+	}
+	grid := qc.GridOf(&before.Header)
+	montage, err := qc.Montage(before.Volume(0), after.Volume(0), nil, mask, grid, qc.MontageOptions{BValue: 1000, Columns: 3})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(montage.Bounds().Dx() > 900, qc.SpreadSlices(mask, grid, qc.Axial, 3))
+	// Output: true [1 5 8]
 }
 
 // The error of an estimate that is 2 too high everywhere.

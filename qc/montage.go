@@ -18,7 +18,7 @@ type MontageOptions struct {
 	Plane   Plane   // anatomical plane of the slices
 	Columns int     // number of slices; 0 means 5
 	Slices  []int   // slices to show in place of a spread over the mask
-	Scale   float64 // screen pixels per column of a slice; 0 means the whole number nearest to 300 pixels a slice
+	Scale   float64 // screen pixels per column of a slice; 0 means the whole number nearest to 300 pixels a slice, less for very tall ones
 	// Radiological shows the patient's left on the right.
 	Radiological bool
 }
@@ -75,7 +75,7 @@ func Montage(before, after, sigma []float32, mask []bool, g Grid, o MontageOptio
 		s.title = volumeTitle(o)
 	}
 	s.caption = fmt.Sprintf("Before and after share one gray window (2–98 %% of the input in the mask). Residual = before − after; σ\u00a0=\u00a0%s.", figure(noise))
-	return s.draw(), nil
+	return s.draw()
 }
 
 // NoiseMap draws slices of a map of the noise's standard deviation inside a
@@ -114,7 +114,7 @@ func NoiseMap(sigma []float32, mask []bool, g Grid, o MontageOptions) (image.Ima
 	s.rows = []sheetRow{{"noise σ", shown, colourMap(sequential).in(w), black}}
 	s.bars = []colourBar{{0, 0, sequential, ticks(w), "σ (" + units(o) + ")"}}
 	s.caption = fmt.Sprintf("Standard deviation of the noise; median in the mask %s.", figure(middle))
-	return s.draw(), nil
+	return s.draw()
 }
 
 // newSheet chooses slices and crop; rows and bars are left to the caller.
@@ -137,11 +137,11 @@ func newSheet(mask []bool, g Grid, o MontageOptions) (*sheet, error) {
 		slices = SpreadSlices(mask, g, o.Plane, columns)
 	}
 	box := maskBox(mask, g, o.Plane, o.Radiological)
-	scale := o.Scale
-	if scale == 0 {
-		scale = defaultScale(box.Dx(), sheetTileWidth)
+	s := &sheet{g: g, plane: o.Plane, radiological: o.Radiological, scale: o.Scale, slices: slices, box: box, title: o.Title}
+	if s.scale == 0 {
+		s.scale = s.shape().defaultScale(sheetTileWidth)
 	}
-	return &sheet{g: g, plane: o.Plane, radiological: o.Radiological, scale: scale, slices: slices, box: box, title: o.Title}, nil
+	return s, nil
 }
 
 func checkLengths(g Grid, lengths ...int) error {

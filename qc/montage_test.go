@@ -124,6 +124,20 @@ func TestMontageAspect(t *testing.T) {
 	}
 }
 
+// TestMontageOfThinGrid wants a bounded height from a grid of one column.
+func TestMontageOfThinGrid(t *testing.T) {
+	g := oriented("RAS")
+	g.NX, g.NY, g.NZ = 1, 2000, 3
+	v := constant(g.Voxels(), 1)
+	img, err := Montage(v, v, nil, nil, g, MontageOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h := img.Bounds().Dy(); h > 3*maxTall*sheetTileWidth+1000 {
+		t.Errorf("picture of height %d", h)
+	}
+}
+
 func TestMaskBox(t *testing.T) {
 	g := oriented("LAS")
 	g.NX, g.NY, g.NZ = 40, 50, 3
@@ -207,6 +221,7 @@ func TestMontageRefuses(t *testing.T) {
 		{"slice out of range", noisy, clean, nil, mask, MontageOptions{Slices: []int{16}}},
 		{"negative columns", noisy, clean, nil, mask, MontageOptions{Columns: -1}},
 		{"negative scale", noisy, clean, nil, mask, MontageOptions{Scale: -1}},
+		{"picture too large", noisy, clean, nil, mask, MontageOptions{Scale: 100, Slices: make([]int, 16)}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if _, err := Montage(c.before, c.after, c.sigma, c.mask, g, c.o); !errors.Is(err, ErrInput) {

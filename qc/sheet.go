@@ -1,6 +1,7 @@
 package qc
 
 import (
+	"fmt"
 	"image"
 	"image/color"
 	"math"
@@ -58,9 +59,8 @@ type sheetLayout struct {
 }
 
 func (s *sheet) layout(t *typesetter) *sheetLayout {
-	cropped := Slice{NX: s.box.Dx(), NY: s.box.Dy(), Aspect: s.aspect()}
 	l := &sheetLayout{}
-	l.w, l.h = cropped.size(s.scale)
+	l.w, l.h = s.shape().size(s.scale)
 	// One column needs smaller type than five, or the title would not fit.
 	unit := float64(l.w) * min(1, 0.4+0.12*float64(len(s.slices)))
 	px := func(f float64) int { return max(1, int(math.Round(f*unit))) }
@@ -85,9 +85,10 @@ func (s *sheet) layout(t *typesetter) *sheetLayout {
 	return l
 }
 
-func (s *sheet) aspect() float64 {
+// shape returns a cropped slice without its pixels.
+func (s *sheet) shape() Slice {
 	v := s.g.view(s.plane, s.radiological)
-	return s.g.edge(v.down) / s.g.edge(v.across)
+	return Slice{NX: s.box.Dx(), NY: s.box.Dy(), Aspect: s.g.edge(v.down) / s.g.edge(v.across)}
 }
 
 func (l *sheetLayout) tile(row, column int) image.Rectangle {
@@ -96,8 +97,11 @@ func (l *sheetLayout) tile(row, column int) image.Rectangle {
 }
 
 // draw makes the picture.
-func (s *sheet) draw() image.Image {
+func (s *sheet) draw() (image.Image, error) {
 	l := s.layout(newTypesetter())
+	if err := checkSize(l.width, l.height); err != nil {
+		return nil, fmt.Errorf("qc: %w", err)
+	}
 	c := newCanvas(l.width, l.height)
 	x := float64(l.left)
 	title := c.set.shorten(s.title, l.heading, float64(l.width-l.left-l.margin))
@@ -127,7 +131,7 @@ func (s *sheet) draw() image.Image {
 	for i, line := range l.captionLines {
 		c.text(x, l.captionTop+(float64(i)*lineHeight+1)*l.size, line, l.size, alignLeft, color.Gray{40})
 	}
-	return c.img
+	return c.img, nil
 }
 
 // drawBar draws a colour bar beside its rows, with its ticks and its label.

@@ -1,6 +1,9 @@
 package qc
 
-import "math"
+import (
+	"fmt"
+	"math"
+)
 
 // Slice is one slice of a volume as it lies on the screen: pixel (0, 0) is at
 // the top left and rows follow each other.
@@ -82,15 +85,32 @@ func (s Slice) aspect() float64 {
 }
 
 // size returns the size of the slice on the screen at a number of screen pixels
-// per column.
+// per column, each at least 1 and at most 10⁶, which checkSize refuses.
 func (s Slice) size(scale float64) (w, h int) {
-	w = max(1, int(math.Round(float64(s.NX)*scale)))
-	h = max(1, int(math.Round(float64(s.NY)*scale*s.aspect())))
-	return w, h
+	limited := func(v float64) int { return int(min(max(math.Round(v), 1), 1e6)) }
+	return limited(float64(s.NX) * scale), limited(float64(s.NY) * scale * s.aspect())
 }
 
-// defaultScale returns the whole number of screen pixels per column that comes
-// nearest to the wanted width: whole, so that every voxel is equally wide.
-func defaultScale(columns, width int) float64 {
-	return math.Max(1, math.Round(float64(width)/float64(columns)))
+// maxTall is how many times a tile's usual width its height may be at the
+// default scale.
+const maxTall = 4
+
+// defaultScale returns the whole number of screen pixels per column that brings
+// the slice's width nearest to the one wanted: whole, so that every voxel is
+// equally wide. A slice that would then be far taller than wide, from a few
+// columns or odd voxels, gets the scale that keeps its height in bounds.
+func (s Slice) defaultScale(width int) float64 {
+	scale := math.Max(1, math.Round(float64(width)/float64(s.NX)))
+	return math.Min(scale, float64(maxTall*width)/(float64(s.NY)*s.aspect()))
+}
+
+// maxPixels bounds a picture, at 4 bytes a pixel, to 400 MB of memory.
+const maxPixels = 100e6
+
+// checkSize refuses pictures that are too large to be made.
+func checkSize(width, height int) error {
+	if float64(width)*float64(height) > maxPixels {
+		return fmt.Errorf("a picture of %d×%d pixels, more than %d million; choose a smaller scale or fewer slices: %w", width, height, int(maxPixels/1e6), ErrInput)
+	}
+	return nil
 }

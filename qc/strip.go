@@ -31,7 +31,7 @@ type StripOptions struct {
 	// magnitudes (Rician noise), in place of the model's own x_t.
 	Magnitude bool
 	Seed      uint64     // of the one noise draw
-	Scale     float64    // screen pixels per column; 0 means the whole number nearest to 300 pixels a panel
+	Scale     float64    // screen pixels per column; 0 means the whole number nearest to 300 pixels a panel, less for very tall slices
 	Annotate  Annotation // second line below each panel
 	Title     string     // above the panels; "" means none
 	Caption   string     // below the panels; "" means one that names schedule, T and what x₀ and t = 0 are
@@ -89,7 +89,8 @@ func (o StripOptions) withDefaults() (StripOptions, error) {
 // starts black and rises to the noise floor.
 //
 // It returns the picture and the timesteps shown, or an [ErrInput] if an
-// option is out of range or the slice holds no finite values.
+// option is out of range, the slice holds no finite values, or the picture
+// would have more than 100 million pixels.
 func ForwardStrip(s Slice, o StripOptions) (image.Image, []int, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -101,6 +102,9 @@ func ForwardStrip(s Slice, o StripOptions) (image.Image, []int, error) {
 	steps := Timesteps(o.Schedule.T(), o.Panels)
 	d := newDraw(s, o)
 	l := newStripLayout(s, o)
+	if err := checkSize(l.width, l.height); err != nil {
+		return nil, nil, fmt.Errorf("qc: strip: %w", err)
+	}
 	c := newCanvas(l.width, l.height)
 	l.title(c)
 	for i := range o.Panels + 1 {

@@ -27,7 +27,7 @@ type stripLayout struct {
 func newStripLayout(s Slice, o StripOptions) *stripLayout {
 	scale := o.Scale
 	if scale == 0 {
-		scale = defaultScale(s.NX, stripPanelWidth)
+		scale = s.defaultScale(stripPanelWidth)
 	}
 	l := &stripLayout{o: o}
 	l.w, l.h = s.size(scale)

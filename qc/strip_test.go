@@ -276,6 +276,25 @@ func TestForwardStripDefaultScale(t *testing.T) {
 	}
 }
 
+// TestStripOfOddSlice wants pictures of bounded height from slices with few
+// columns or very unequal voxels.
+func TestStripOfOddSlice(t *testing.T) {
+	for _, c := range []struct {
+		nx, ny int
+		aspect float64
+	}{{1, 1, 1}, {1, 2000, 1}, {2000, 1, 1}, {64, 64, 500}, {64, 64, 1e60}, {64, 64, 1e-3}} {
+		s := Slice{Pixels: make([]float32, c.nx*c.ny), NX: c.nx, NY: c.ny, Aspect: c.aspect}
+		img, _, err := ForwardStrip(s, StripOptions{Panels: 2})
+		if err != nil {
+			t.Errorf("%d×%d, aspect %g: %v", c.nx, c.ny, c.aspect, err)
+			continue
+		}
+		if h := img.Bounds().Dy(); h > 3000 {
+			t.Errorf("%d×%d, aspect %g: picture of height %d", c.nx, c.ny, c.aspect, h)
+		}
+	}
+}
+
 // TestStripTextFits measures every label and caption line against its place.
 func TestStripTextFits(t *testing.T) {
 	for _, steps := range []int{100, 1000} {
@@ -318,6 +337,7 @@ func TestForwardStripRefuses(t *testing.T) {
 		{"more rows than panels", disc(8), StripOptions{Rows: 13}},
 		{"negative scale", disc(8), StripOptions{Scale: -1}},
 		{"huge scale", disc(8), StripOptions{Scale: 1e6}},
+		{"picture too large", disc(400), StripOptions{Scale: 100}},
 		{"no pixels", Slice{}, StripOptions{}},
 		{"wrong length", Slice{Pixels: make([]float32, 3), NX: 2, NY: 2}, StripOptions{}},
 		{"nothing finite", Slice{Pixels: []float32{nan}, NX: 1, NY: 1}, StripOptions{}},
