@@ -3,7 +3,7 @@
 SHELL      := /bin/bash
 GO         ?= go
 THREADS    ?= $(shell nproc 2>/dev/null || echo 2)
-# git describe gives v1.2.3 on a tag, v1.2.3-4-gabcdef after one, a bare hash before the first tag.
+# git describe gives v1.2.3 on a tag, v1.2.3-4-gabcdef after one, nothing before the first tag.
 DESCRIBE   := $(shell git describe --tags --dirty --match 'v[0-9]*' 2>/dev/null)
 COMMIT     := $(shell git rev-parse --short=10 HEAD 2>/dev/null)
 VERSION    ?= $(or $(patsubst v%,%,$(DESCRIBE)),0.1.0-dev$(if $(COMMIT),+$(COMMIT)))
@@ -11,6 +11,8 @@ LDFLAGS    := -s -w -buildid= -X main.version=$(VERSION)
 BUILD      := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
 BIN        := bin/dmri-denoise
 DEMO       := build/demo
+DRAWING    := build/pictures
+PICTURES   ?= docs/pictures
 PYTHON     ?= /usr/bin/python3
 SCORE      := ../shared/eval/score.py
 TOOL       := $(GO) tool -modfile=tools.mod
@@ -18,7 +20,7 @@ PLATFORMS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 # The race detector needs cgo and a C compiler; without one `make check` says so and goes on.
 RACE_PKGS  ?= ./...
 
-.PHONY: all build demo test check fmt-check vet staticcheck tidy-check race bench eval release clean help
+.PHONY: all build demo pictures test check fmt-check vet staticcheck tidy-check race bench eval release clean help
 
 all: build
 
@@ -44,13 +46,20 @@ demo: build ## simulate a scan, denoise it, print the error before and after and
 	@echo; echo "== pictures"
 	@find $(DEMO) -name '*.png' | sort
 
+pictures: build ## draw the pictures of the README again, into docs/pictures
+	@rm -rf $(DRAWING) && mkdir -p $(DRAWING) $(PICTURES)
+	$(BIN) phantom $(DRAWING)/scan --protocol clinical --shape 96,96,32 --snr 12 --rician --seed 1
+	$(BIN) run $(DRAWING)/scan/dwi.nii.gz $(DRAWING)/denoised.nii.gz --nthreads $(THREADS)
+	cp $(DRAWING)/denoised_qc/before_after_residual_b1000.png $(PICTURES)/before_after_residual.png
+	$(BIN) qc strip $(DRAWING)/scan/truth.nii.gz --out $(PICTURES)/noise_strip.png --force
+
 test: ## run every test
 	$(GO) test ./...
 
 check: fmt-check vet staticcheck tidy-check race ## gofmt, vet, staticcheck, tidy, tests under the race detector
 
 fmt-check:
-	@out=$$(gofmt -l cmd nifti gradients diffusion denoise qc internal 2>/dev/null); \
+	@out=$$(gofmt -l .) || exit 1; \
 	if [ -n "$$out" ]; then echo "gofmt would change:"; echo "$$out"; exit 1; fi
 
 vet:

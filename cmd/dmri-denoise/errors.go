@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"syscall"
 
 	"github.com/dmri-denoise/dmri-denoise/gradients"
 	"github.com/dmri-denoise/dmri-denoise/nifti"
@@ -80,11 +81,13 @@ func remedyFor(err error) string {
 	case errors.Is(err, nifti.ErrTruncated), errors.Is(err, nifti.ErrCorrupt):
 		return "the file is damaged: copy or download it again, and compare sizes or checksums with the source"
 	case errors.Is(err, nifti.ErrNotNIfTI):
-		return "convert the scan with dcm2niix or mrconvert, then give the .nii or .nii.gz"
+		return "give a .nii or .nii.gz; dcm2niix makes one from DICOM, mrconvert from other formats"
 	case errors.Is(err, gradients.ErrNotFound):
 		return "name the tables with --bval FILE --bvec FILE, or --grad FILE for an MRtrix table"
 	case errors.Is(err, errOutOfMemory):
 		return "give more with --mem, use fewer threads with --nthreads, or run on a larger machine"
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return "make room, or write to another disk"
 	case errors.Is(err, fs.ErrPermission):
 		return "check the owner and the permissions of the file and of its folder"
 	}

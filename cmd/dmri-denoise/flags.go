@@ -90,7 +90,9 @@ func (t flagTable) take(a *arranged, words []string) (int, error) {
 	case name == "help":
 		a.help = true
 		return 1, nil
-	case !t.value[name] && hasInline, t.value[name] && hasInline:
+	case hasInline && inline == "":
+		return 0, emptyValue(words[0])
+	case hasInline:
 		a.flags = append(a.flags, "--"+name+"="+inline)
 		return 1, nil
 	case !t.value[name]:
@@ -98,9 +100,17 @@ func (t flagTable) take(a *arranged, words []string) (int, error) {
 		return 1, nil
 	case len(words) < 2 || words[1] == "--" || t.isFlag(words[1]):
 		return 0, usagef("flag %s needs a value", words[0])
+	case words[1] == "":
+		return 0, emptyValue(words[0])
 	}
 	a.flags = append(a.flags, "--"+name+"="+words[1])
 	return 2, nil
+}
+
+// emptyValue refuses a flag with empty text: --mask "$MASK" of a variable that is not set would otherwise run without a
+// mask.
+func emptyValue(flag string) error {
+	return usageHint("is a shell variable not set?", "flag %s has an empty value", strings.TrimSuffix(flag, "="))
 }
 
 // isFlag tells whether a word is one of the command's own flags.
@@ -233,8 +243,8 @@ func oneOf(flag, value string, allowed ...string) error {
 	return usageHint(remedy, "--%s %q: must be one of %s", flag, value, strings.Join(allowed, ", "))
 }
 
-// parseTriple reads X,Y,Z as whole numbers of at least lowest.
-func parseTriple(flag, text string, lowest int) ([3]int, error) {
+// parseTriple reads X,Y,Z as whole numbers from lowest to highest.
+func parseTriple(flag, text string, lowest, highest int) ([3]int, error) {
 	var out [3]int
 	parts := strings.Split(text, ",")
 	if len(parts) != 3 {
@@ -242,8 +252,8 @@ func parseTriple(flag, text string, lowest int) ([3]int, error) {
 	}
 	for i, part := range parts {
 		n, err := strconv.Atoi(strings.TrimSpace(part))
-		if err != nil || n < lowest {
-			return out, usagef("--%s %q: %q is not a whole number of at least %d", flag, text, part, lowest)
+		if err != nil || n < lowest || n > highest {
+			return out, usagef("--%s %q: %q is not a whole number from %d to %d", flag, text, part, lowest, highest)
 		}
 		out[i] = n
 	}

@@ -42,6 +42,7 @@ func TestArrange(t *testing.T) {
 		{name: "value missing at the end", words: "in.nii --mask", wantErr: "--mask needs a value"},
 		{name: "value missing before a flag", words: "--mask --force in.nii", wantErr: "--mask needs a value"},
 		{name: "value missing before double dash", words: "--mask -- in.nii", wantErr: "--mask needs a value"},
+		{name: "empty value", words: "in.nii --mask=", wantErr: "--mask has an empty value"},
 		{name: "unknown", words: "in.nii --bogus", wantErr: `unknown flag "--bogus"`},
 		{name: "help anywhere", words: "in.nii --force -h", want: "--force -- in.nii", help: true},
 	} {

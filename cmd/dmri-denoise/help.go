@@ -17,7 +17,7 @@ const exitStatusText = `EXIT STATUS
    3  an input is missing or is not what it should be
    4  some inputs failed, the others are done
    5  out of memory or disk space
-   130, 143  stopped by SIGINT, SIGTERM
+   129, 130, 141, 143  stopped by SIGHUP, SIGINT, SIGPIPE, SIGTERM
 `
 
 const environmentText = `ENVIRONMENT

@@ -1,10 +1,9 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"strings"
 	"text/tabwriter"
 
@@ -41,7 +40,7 @@ EXAMPLES
 			if err := o.validate(); err != nil {
 				return err
 			}
-			return o.run(c.Context, u)
+			return o.run(u)
 		},
 	}
 }
@@ -89,8 +88,8 @@ type shellInfo struct {
 	Volumes []int   `json:"volumes"`
 }
 
-func (o infoOptions) run(ctx context.Context, u *ui) error {
-	info, err := o.collect(ctx)
+func (o infoOptions) run(u *ui) error {
+	info, err := o.collect()
 	if err != nil {
 		return err
 	}
@@ -101,7 +100,7 @@ func (o infoOptions) run(ctx context.Context, u *ui) error {
 	return nil
 }
 
-func (o infoOptions) collect(context.Context) (*scanInfo, error) {
+func (o infoOptions) collect() (*scanInfo, error) {
 	reader, err := nifti.Open(o.image)
 	if err != nil {
 		return nil, err
@@ -111,17 +110,13 @@ func (o infoOptions) collect(context.Context) (*scanInfo, error) {
 	info := describeHeader(o.image, header)
 	info.Warnings = append(info.Warnings, reader.Warnings()...)
 	nx, ny, nz, nt := header.Shape()
-	info.MemoryBytes = estimateMemory(nx*ny*nz, nt, 0)
+	info.MemoryBytes = estimateMemory(nx*ny*nz, nt, runtime.GOMAXPROCS(0), false)
 	table, err := o.tables.read(o.image)
 	if err != nil {
 		if o.tables.given() {
 			return nil, err
 		}
-		if errors.Is(err, gradients.ErrNotFound) || errors.As(err, new(*inputError)) {
-			info.Warnings = append(info.Warnings, "no gradient table: "+err.Error())
-		} else {
-			info.Warnings = append(info.Warnings, "gradient table not used: "+err.Error())
-		}
+		info.Warnings = append(info.Warnings, err.Error())
 		return info, nil
 	}
 	info.BVal, info.BVec, info.Grad = table.Files.BVal, table.Files.BVec, table.Files.Grad

@@ -32,6 +32,12 @@ func realMain() int {
 	defer stop()
 	u := newUI(os.Stdout, os.Stderr)
 	err := execute(ctx, u, os.Args[1:])
+	if err == nil {
+		err = u.printed()
+	}
+	if errors.Is(err, syscall.EPIPE) { // the reader has all it wanted: info IN | head
+		return exitSignalBase + int(syscall.SIGPIPE)
+	}
 	if err != nil && !interrupted(ctx) {
 		u.fail(err)
 	}
@@ -100,15 +106,20 @@ type signalCause struct{ signal syscall.Signal }
 
 func (s signalCause) Error() string { return "stopped by signal: " + s.signal.String() }
 
-// withSignals returns a context that the first SIGINT or SIGTERM cancels, so that running work can clean up after
-// itself; a second signal ends the process at once.
+// stopSignals end the work: the user's, the batch system's, the closed terminal's, and that of a pipe whose reader has
+// gone (run IN 2>&1 | head).
+var stopSignals = []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE}
+
+// withSignals returns a context that the first of stopSignals cancels, so that running work can clean up after itself;
+// a second signal ends the process at once.
 func withSignals(parent context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGTERM)
-	// A shell script ignores SIGINT for what it starts with &; that stays so.
-	if !signal.Ignored(os.Interrupt) {
-		signal.Notify(signals, os.Interrupt)
+	for _, s := range stopSignals {
+		// A shell script ignores SIGINT for what it starts with &, nohup ignores SIGHUP; that stays so.
+		if !signal.Ignored(s) {
+			signal.Notify(signals, s)
+		}
 	}
 	go func() {
 		for n := 0; ; n++ {
@@ -119,6 +130,9 @@ func withSignals(parent context.Context) (context.Context, func()) {
 			number, ok := received.(syscall.Signal)
 			if !ok {
 				number = syscall.SIGINT
+			}
+			if number == syscall.SIGPIPE && n > 0 {
+				continue // messages on the way out meet the same pipe
 			}
 			if n > 0 {
 				os.Exit(exitSignalBase + int(number))

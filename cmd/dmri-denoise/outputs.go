@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/dmri-denoise/dmri-denoise/nifti"
 )
@@ -21,6 +22,9 @@ type outputs struct {
 }
 
 type planned struct{ final, staged string }
+
+// stagingPrefix begins the names of hidden folders.
+const stagingPrefix = ".dmri-denoise-"
 
 func newOutputs(force bool) *outputs {
 	return &outputs{force: force, staging: map[string]string{}}
@@ -47,7 +51,7 @@ func checkOutputs(files, inputs []string, force bool) error {
 		case err == nil && !force:
 			return fmt.Errorf("output %s: %w", out, nifti.ErrExists)
 		case err != nil && !errors.Is(err, fs.ErrNotExist):
-			return err
+			return notWritable("cannot write output "+out, err)
 		}
 	}
 	return nil
@@ -78,12 +82,25 @@ func (o *outputs) reserve(dir string) (string, error) {
 	if err := o.makeFolders(dir); err != nil {
 		return "", err
 	}
-	hidden, err := os.MkdirTemp(dir, ".dmri-denoise-")
+	hidden, err := os.MkdirTemp(dir, stagingPrefix)
 	if err != nil {
-		return "", withHint(fmt.Errorf("cannot write to folder %s: %w", dir, err), "check its permissions, or write elsewhere")
+		return "", notWritable("cannot write to folder "+dir, err)
 	}
 	o.staging[dir] = hidden
 	return hidden, nil
+}
+
+// notWritable names the folder that the user knows instead of the path in the system's error.
+func notWritable(what string, err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		err = path.Err
+	}
+	err = fmt.Errorf("%s: %w", what, err)
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		return withHint(err, "check its permissions, or write elsewhere")
+	}
+	return err
 }
 
 func (o *outputs) makeFolders(dir string) error {
@@ -96,7 +113,7 @@ func (o *outputs) makeFolders(dir string) error {
 	}
 	for i := len(missing) - 1; i >= 0; i-- {
 		if err := os.Mkdir(missing[i], 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
-			return fmt.Errorf("make folder: %w", err)
+			return notWritable("cannot make folder "+missing[i], err)
 		}
 		o.made = append(o.made, missing[i])
 	}

@@ -101,7 +101,9 @@ func sameFile(a, b string) bool {
 	return errA == nil && errB == nil && absA == absB
 }
 
-func fileExists(path string) bool {
-	info, err := os.Stat(path)
+// isPresent tells whether something that is no folder stands at a path. A dangling link counts: DataLad leaves it
+// where the content was not fetched, and failing to read it says so.
+func isPresent(path string) bool {
+	info, err := os.Lstat(path)
 	return err == nil && !info.IsDir()
 }

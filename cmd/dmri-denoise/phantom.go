@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"math"
 	"os"
@@ -76,7 +77,7 @@ func phantomOptionsFrom(c *cli.Context) (phantomOptions, error) {
 	}
 	o.dir = c.Args().First()
 	var err error
-	if o.shape, err = parseTriple("shape", c.String("shape"), 4); err != nil {
+	if o.shape, err = parseTriple("shape", c.String("shape"), 4, math.MaxInt16); err != nil {
 		return o, err
 	}
 	return o, o.validate()
@@ -139,13 +140,16 @@ func (o phantomOptions) run(ctx context.Context, u *ui) error {
 		}
 		settings.Protocol, settings.Table = "", table
 	}
-	p, err := phantom.Make(ctx, settings)
-	if err != nil {
+	if err := o.checkMemory(settings.Table); err != nil {
 		return err
 	}
 	files := newOutputs(o.force)
 	defer files.discard()
 	hidden, err := files.reserve(o.dir)
+	if err != nil {
+		return err
+	}
+	p, err := phantom.Make(ctx, settings)
 	if err != nil {
 		return err
 	}
@@ -162,6 +166,27 @@ func (o phantomOptions) run(ctx context.Context, u *ui) error {
 	}
 	u.say("wrote a phantom of %dx%dx%d voxels and %d volumes to %s", o.shape[0], o.shape[1], o.shape[2], p.Table.Len(), o.dir)
 	return nil
+}
+
+// checkMemory refuses a phantom that does not fit into memory: truth and noisy scan, and maps. table is nil for a
+// built-in protocol.
+func (o phantomOptions) checkMemory(table *gradients.Table) error {
+	volumes := phantom.ProtocolVolumes(o.protocol)
+	if table != nil {
+		volumes = table.Len()
+	}
+	const fixed, maps = 32 << 20, 4
+	// 32767 voxels along each axis would need 32000 volumes to reach the largest int64.
+	needed := int64(o.shape[0])*int64(o.shape[1])*int64(o.shape[2])*4*int64(2*volumes+maps) + fixed
+	available := availableMemory()
+	if available == 0 {
+		available = 1 << 40 // not known; no machine for this has more
+	}
+	if needed <= available {
+		return nil
+	}
+	return withHint(fmt.Errorf("%w: a phantom of %dx%dx%d voxels and %d volumes needs about %s", errOutOfMemory,
+		o.shape[0], o.shape[1], o.shape[2], volumes, formatBytes(needed)), "make --shape smaller, or run on a larger machine")
 }
 
 // readTableFile reads X.bval with X.bvec, or a four-column MRtrix table.

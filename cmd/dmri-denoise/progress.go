@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	barWidth    = 30
+	barWidth    = 30 // characters inside the brackets; less on a narrow terminal
 	barInterval = 100 * time.Millisecond
 )
 
@@ -53,11 +53,13 @@ func (p *progress) drawBar(done, total int) {
 	} else {
 		p.drawn = now
 	}
-	filled := done * barWidth / total
+	label := fmt.Sprintf(" %3d %% %s", done*100/total, p.stage)
+	// A line that fills the terminal would wrap, and could not be drawn over again.
+	width := min(barWidth, max(0, p.ui.columns()-len(programName+": []")-len(label)-1))
+	filled := done * width / total
 	p.ui.mu.Lock()
 	defer p.ui.mu.Unlock()
-	fmt.Fprintf(p.ui.stderr, "\r%s: [%s%s] %3d %% %s\x1b[K", programName,
-		strings.Repeat("=", filled), strings.Repeat(" ", barWidth-filled), done*100/total, p.stage)
+	fmt.Fprintf(p.ui.stderr, "\r%s: [%s%s]%s\x1b[K", programName, strings.Repeat("=", filled), strings.Repeat(" ", width-filled), label)
 	p.ui.barOpen = true
 }
 

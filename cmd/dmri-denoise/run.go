@@ -169,8 +169,11 @@ func (o *runOptions) takeNames(c *cli.Context) error {
 	default:
 		return usageHint(example, "run takes one input and one output, %d names given: %s", c.NArg(), strings.Join(c.Args().Slice(), " "))
 	}
-	if o.output = c.Args().Get(1); o.output == "" {
+	if o.output = c.Args().Get(1); c.NArg() == 1 {
 		o.output = defaultOutput(o.input)
+	}
+	if o.input == "" || o.output == "" {
+		return usageHint("is a shell variable not set?", "the name of the input or of the output is empty")
 	}
 	stem, _ := imageStem(o.output)
 	if o.noiseOut == "" {
@@ -233,11 +236,11 @@ func (o *runOptions) validate() error {
 	if o.samplerSteps < 0 || o.samplerSteps > o.schedule.T() {
 		return usagef("--sampler-steps %d: must be from 1 to the number of timesteps, %d", o.samplerSteps, o.schedule.T())
 	}
-	for flag, name := range map[string]string{"output": o.output, "--noise-out": o.noiseOut, "--residual-out": o.residualOut} {
-		if name == "" {
+	for _, image := range []struct{ flag, name string }{{"output", o.output}, {"--noise-out", o.noiseOut}, {"--residual-out", o.residualOut}} {
+		if image.name == "" {
 			continue
 		}
-		if err := checkImageName(flag, name); err != nil {
+		if err := checkImageName(image.flag, image.name); err != nil {
 			return err
 		}
 	}

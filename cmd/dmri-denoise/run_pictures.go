@@ -26,7 +26,7 @@ func (w *resultWriter) pictures(ctx context.Context, before *nifti.Image, result
 		}
 		picture, err := s.draw()
 		if errors.Is(err, qc.ErrInput) {
-			w.ui.warn("no picture %s: %v", s.file, err)
+			w.warn("no picture %s: %v", s.file, err)
 			continue
 		}
 		if err != nil {

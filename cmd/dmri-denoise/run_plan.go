@@ -48,7 +48,7 @@ func (o runOptions) plan() (*runPlan, error) {
 	p.shells = p.table.Shells(o.tables.b0Threshold)
 	stem, _ := imageStem(o.output)
 	p.bval, p.bvec, p.sidecar = stem+".bval", stem+".bvec", stem+".json"
-	if in, _ := imageStem(o.input); fileExists(in + ".json") {
+	if in, _ := imageStem(o.input); isPresent(in + ".json") {
 		p.sidecarIn = in + ".json"
 	}
 	if o.qcDir != "" {
@@ -73,15 +73,15 @@ func (p *runPlan) readHeaders() error {
 	if _, _, _, nt := p.header.Shape(); nt < 2 {
 		return badInputHint("give the 4-D series", "%s: a single volume: there is nothing to denoise across volumes", p.options.input)
 	}
-	for flag, file := range map[string]string{"--mask": p.options.mask, "--noise-in": p.options.noiseFile} {
-		if file == "" {
+	for _, other := range []struct{ flag, file string }{{"--mask", p.options.mask}, {"--noise-in", p.options.noiseFile}} {
+		if other.file == "" {
 			continue
 		}
-		header, err := nifti.ReadHeader(file)
+		header, err := nifti.ReadHeader(other.file)
 		if err != nil {
 			return err
 		}
-		if err := p.sameGrid(flag, file, header); err != nil {
+		if err := p.sameGrid(other.flag, other.file, header); err != nil {
 			return err
 		}
 	}
@@ -133,7 +133,7 @@ func (p *runPlan) outputs() []string {
 
 func (p *runPlan) checkMemory() error {
 	nx, ny, nz, nt := p.header.Shape()
-	p.memory = estimateMemory(nx*ny*nz, nt, p.options.threads)
+	p.memory = estimateMemory(nx*ny*nz, nt, p.options.threads, p.options.sampler != "mean")
 	if limit := p.options.memory; limit > 0 && p.memory > limit {
 		return fmt.Errorf("%w: %s needs about %s, --mem allows %s", errOutOfMemory, p.options.input, formatBytes(p.memory), formatBytes(limit))
 	}

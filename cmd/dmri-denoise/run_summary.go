@@ -135,13 +135,16 @@ func (p *runPlan) sidecarJSON(result *denoise.Result, residual *qc.Residual) ([]
 		"DenoiseParameters": p.options.parameters(),
 		"DenoiseSummary":    result.Summary,
 		"DenoiseResidual":   residual,
-		"SkullStripped":     p.options.mask != "",
 		"SoftwareName":      programName,
 		"SoftwareVersion":   programVersion(),
 		"RandomSeed":        p.options.seed,
 		"Sources":           []string{filepath.Base(p.options.input)},
 	} {
 		fields[key] = value
+	}
+	// A mask sets what is outside to zero; without one, what the input's sidecar says stays true.
+	if _, known := fields["SkullStripped"]; !known || p.options.mask != "" {
+		fields["SkullStripped"] = p.options.mask != ""
 	}
 	if p.options.sampler != "mean" {
 		fields["DenoiseMethod"] = "output of the " + p.options.sampler + " sampler of a diffusion model with a hierarchical Gaussian prior learned from the scan"

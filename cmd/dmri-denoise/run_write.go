@@ -55,7 +55,7 @@ func (w *resultWriter) measureResidual(ctx context.Context, before *nifti.Image,
 	figures, err := qc.ResidualStats(ctx, before.Voxels(), result.Denoised.Voxels(), result.Sigma.Volume(0), result.Foreground,
 		qc.GridOf(&before.Header), w.plan.options.threads)
 	if errors.Is(err, qc.ErrInput) {
-		w.ui.warn("no figures of the residual: %v", err)
+		w.warn("no figures of the residual: %v", err)
 		return nil
 	}
 	if err != nil {
@@ -63,11 +63,17 @@ func (w *resultWriter) measureResidual(ctx context.Context, before *nifti.Image,
 	}
 	w.residual = &figures
 	if largest := slices.Max(figures.Lag1[:]); largest > correlatedResidual {
-		w.plan.warnings = append(w.plan.warnings, fmt.Sprintf("neighbouring voxels are correlated in what was removed (x %.2f, y %.2f, z %.2f): "+
-			"the scan was interpolated, filtered or processed before, or signal was removed; look at the pictures", figures.Lag1[0], figures.Lag1[1], figures.Lag1[2]))
-		w.ui.warn("%s", w.plan.warnings[len(w.plan.warnings)-1])
+		w.warn("neighbouring voxels are correlated in what was removed (x %.2f, y %.2f, z %.2f): the scan was interpolated, "+
+			"filtered or processed before, or signal was removed; look at the pictures", figures.Lag1[0], figures.Lag1[1], figures.Lag1[2])
 	}
 	return nil
+}
+
+// warn tells the user and keeps the warning for --json.
+func (w *resultWriter) warn(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	w.plan.warnings = append(w.plan.warnings, text)
+	w.ui.warn("%s", text)
 }
 
 func (w *resultWriter) tables(im *nifti.Image) error {
@@ -89,7 +95,7 @@ func (w *resultWriter) sidecar(result *denoise.Result) error {
 		return err
 	}
 	for _, warning := range warnings {
-		w.ui.warn("%s", warning)
+		w.warn("%s", warning)
 	}
 	return w.files.write(w.plan.sidecar, data)
 }

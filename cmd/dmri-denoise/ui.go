@@ -13,6 +13,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -25,21 +26,32 @@ const programName = "dmri-denoise"
 type ui struct {
 	stdout   io.Writer
 	stderr   io.Writer
-	terminal bool // standard error is a terminal that can redraw a line
+	terminal bool       // standard error is a terminal that can redraw a line
+	columns  func() int // width of that terminal, in characters
 	quiet    bool
 	verbose  bool
 
-	mu      sync.Mutex
-	barOpen bool // a progress bar stands on the current line
+	mu       sync.Mutex
+	barOpen  bool  // a progress bar stands on the current line
+	printErr error // the first failure to write to standard output
 }
 
 func newUI(stdout, stderr io.Writer) *ui {
-	u := &ui{stdout: stdout, stderr: stderr}
+	u := &ui{stdout: stdout, stderr: stderr, columns: func() int { return usualColumns }}
 	if f, ok := stderr.(*os.File); ok {
 		u.terminal = term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb"
+		u.columns = func() int {
+			if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
+				return width
+			}
+			return usualColumns
+		}
 	}
 	return u
 }
+
+// usualColumns is the width of a terminal that does not tell.
+const usualColumns = 80
 
 // line prints one message on standard error, below any progress bar.
 func (u *ui) line(format string, args ...any) {
@@ -72,8 +84,12 @@ func (u *ui) detail(format string, args ...any) {
 
 func (u *ui) warn(format string, args ...any) { u.line("warning: "+format, args...) }
 
+// hiddenFolder is the part of a path that outputs adds while it stages files.
+var hiddenFolder = regexp.MustCompile(regexp.QuoteMeta(stagingPrefix) + `[0-9]+[/\\]`)
+
 func (u *ui) fail(err error) {
-	u.line("error: %s", strings.TrimSpace(err.Error()))
+	text := hiddenFolder.ReplaceAllString(strings.TrimSpace(err.Error()), "")
+	u.line("error: %s", strings.ReplaceAll(text, "\n", "; "))
 	if remedy := remedyFor(err); remedy != "" {
 		u.line("hint: %s", remedy)
 	}
@@ -83,12 +99,21 @@ func (u *ui) interrupt(sig syscall.Signal) {
 	u.line("stopped by signal (%s); unfinished outputs were removed", sig)
 }
 
-// print writes a result to standard output.
+// print writes a result to standard output. A failure, such as a full disk, is kept for printed.
 func (u *ui) print(format string, args ...any) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.closeBar()
-	fmt.Fprintf(u.stdout, format, args...)
+	if _, err := fmt.Fprintf(u.stdout, format, args...); err != nil && u.printErr == nil {
+		u.printErr = fmt.Errorf("standard output: %w", err)
+	}
+}
+
+// printed returns the first error of print.
+func (u *ui) printed() error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.printErr
 }
 
 // printJSON writes a value to standard output as indented JSON.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -23,6 +24,9 @@ func TestFail(t *testing.T) {
 		{"usage with remedy", usageHint("do this", "wrong %d", 7), "dmri-denoise: error: wrong 7\ndmri-denoise: hint: do this\n"},
 		{"exists", fmt.Errorf("output a: %w", nifti.ErrExists),
 			"dmri-denoise: error: output a: output file exists\ndmri-denoise: hint: use --force to overwrite it, or give another output name\n"},
+		{"hidden folders are not shown", fmt.Errorf("write a.nii: write out/.dmri-denoise-123/a.nii: %w", syscall.ENOSPC),
+			"dmri-denoise: error: write a.nii: write out/a.nii: no space left on device\ndmri-denoise: hint: make room, or write to another disk\n"},
+		{"several errors stay on one line", errors.Join(errors.New("a"), errors.New("b")), "dmri-denoise: error: a; b\n"},
 		{"remedy given closest wins", withHint(fmt.Errorf("a: %w", nifti.ErrTruncated), "wait"), "dmri-denoise: error: a: file is truncated\ndmri-denoise: hint: wait\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -71,6 +75,32 @@ func TestProgressBar(t *testing.T) {
 		t.Errorf("a message over a bar: %q, want %q", stderr.String(), want)
 	}
 }
+
+func TestProgressBarFitsTerminal(t *testing.T) {
+	for _, columns := range []int{1, 20, 40, 59, 200} {
+		var stderr strings.Builder
+		u := newUI(nil, &stderr)
+		u.terminal, u.columns = true, func() int { return columns }
+		newProgress(u).report("work", 10, 10)
+		got := len(strings.TrimSuffix(strings.TrimPrefix(stderr.String(), "\r"), "\x1b[K"))
+		most := max(columns-1, len(programName+": [] 100 % work"))
+		if got > most || columns == 200 && !strings.Contains(stderr.String(), strings.Repeat("=", barWidth)) {
+			t.Errorf("%d columns: bar of %d characters: %q", columns, got, stderr.String())
+		}
+	}
+}
+
+func TestPrintKeepsError(t *testing.T) {
+	u := newUI(fullWriter{}, nil)
+	u.print("result")
+	if err := u.printed(); !errors.Is(err, syscall.ENOSPC) || exitCode(t.Context(), err) != exitNoResources {
+		t.Errorf("after writing to a full disk: error %v, exit status %d", err, exitCode(t.Context(), err))
+	}
+}
+
+type fullWriter struct{}
+
+func (fullWriter) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
 
 func TestQuiet(t *testing.T) {
 	var stderr strings.Builder

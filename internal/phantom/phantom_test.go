@@ -357,3 +357,18 @@ func BenchmarkMake(b *testing.B) {
 		b.ReportMetric(64*64*24*70*float64(b.N)/b.Elapsed().Seconds(), "vox/s")
 	})
 }
+
+func TestProtocolVolumes(t *testing.T) {
+	for _, name := range ProtocolNames() {
+		table, err := Protocol(name, stream(0, forProtocol))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := ProtocolVolumes(name); got != table.Len() {
+			t.Errorf("ProtocolVolumes(%q) = %d, its table has %d", name, got, table.Len())
+		}
+	}
+	if got := ProtocolVolumes("other"); got != 0 {
+		t.Errorf("ProtocolVolumes of no protocol = %d, want 0", got)
+	}
+}

@@ -32,6 +32,15 @@ func ProtocolNames() []string {
 	return names
 }
 
+// ProtocolVolumes returns the number of volumes of a named protocol, 0 for a name that there is not.
+func ProtocolVolumes(name string) int {
+	total := 0
+	for _, s := range protocols[name] {
+		total += s.volumes
+	}
+	return total
+}
+
 // Protocol returns the gradient table of a named protocol: small (3 b = 0 volumes and 30 at 1000 s/mm²), clinical (6 and 64
 // at 1000), multishell (10, 20 at 700, 30 at 1000, 45 at 2000, 60 at 3000) or hcp (18 and 90 each at 1000, 2000 and 3000).
 // Directions of each shell are spread evenly, shells follow each other in random order, and the b = 0 volumes stand at
@@ -46,9 +55,8 @@ func Protocol(name string, rng *rand.Rand) (*gradients.Table, error) {
 		g [3]float64
 	}
 	var weighted []volume
-	unweighted, total := 0, 0
+	unweighted, total := 0, ProtocolVolumes(name)
 	for _, s := range plan {
-		total += s.volumes
 		if s.b == 0 {
 			unweighted += s.volumes
 			continue

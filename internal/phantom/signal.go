@@ -13,7 +13,7 @@ type Relaxation struct {
 	T2            float64 `json:"t2_ms"`
 }
 
-// Intensity is the spin-echo signal PD·(1 - exp(-TR/T1))·exp(-TE/T2).
+// intensity is the spin-echo signal PD·(1 - exp(-TR/T1))·exp(-TE/T2).
 func (r Relaxation) intensity(tr, te float64) float64 {
 	return r.ProtonDensity * (1 - math.Exp(-tr/r.T1)) * math.Exp(-te/r.T2)
 }

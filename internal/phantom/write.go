@@ -68,7 +68,7 @@ func (p *Phantom) describe() description {
 
 // Write saves the phantom into dir, which it makes if need be: dwi.nii.gz with dwi.bval and dwi.bvec, truth.nii.gz,
 // mask.nii.gz, sigma.nii.gz and phantom.json with all parameters. Existing files are refused before anything is written,
-// unless force is set. dwi.nii.gz is written last, so it is there only if the rest is.
+// unless force is set. dwi.nii.gz is written last, so a new one is there only if the rest is.
 func (p *Phantom) Write(ctx context.Context, dir string, force bool) error {
 	path := func(name string) string { return filepath.Join(dir, name) }
 	if !force {
@@ -101,15 +101,19 @@ func (p *Phantom) Write(ctx context.Context, dir string, force bool) error {
 	return nil
 }
 
-// writeDescription writes phantom.json under a temporary name and renames it.
+// writeDescription writes phantom.json under a temporary name and renames it once it is on disk.
 func (p *Phantom) writeDescription(path string) error {
 	text, err := json.MarshalIndent(p.describe(), "", "  ")
 	if err != nil {
 		return err
 	}
 	temp := fmt.Sprintf("%s.tmp-%d", path, os.Getpid())
-	err = os.WriteFile(temp, append(text, '\n'), 0o666)
-	if err == nil {
+	file, err := os.OpenFile(temp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o666)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(append(text, '\n'))
+	if err = errors.Join(err, file.Sync(), file.Close()); err == nil {
 		err = os.Rename(temp, path)
 	}
 	if err != nil {
