@@ -17,7 +17,7 @@ import (
 func head(t testing.TB, o phantom.Options) (*phantom.Phantom, []bool) {
 	t.Helper()
 	if o.Shape == [3]int{} {
-		o.Shape = [3]int{28, 28, 10}
+		o.Shape = [3]int{22, 22, 8}
 	}
 	p, err := phantom.Make(t.Context(), o)
 	if err != nil {
@@ -70,8 +70,8 @@ func TestRunReducesErrorAndMeasuresNoise(t *testing.T) {
 	}{
 		"small, Gaussian":        {phantom.Options{Protocol: "small", SNR: 20, Seed: 1}, 0.6},
 		"clinical, Rician":       {phantom.Options{Protocol: "clinical", SNR: 15, Rician: true, Seed: 2}, 0.5},
-		"multishell, varying":    {phantom.Options{Protocol: "multishell", SNR: 25, Rician: true, SigmaRatio: 1.5, Seed: 3}, 0.5},
-		"more volumes than rows": {phantom.Options{Protocol: "multishell", SNR: 25, Seed: 3, Shape: [3]int{16, 16, 5}}, 0.65},
+		"clinical, varying":      {phantom.Options{Protocol: "clinical", SNR: 25, Rician: true, SigmaRatio: 1.5, Seed: 3, Shape: [3]int{34, 34, 8}}, 0.5},
+		"more volumes than rows": {phantom.Options{Protocol: "multishell", SNR: 25, Rician: true, Seed: 3, Shape: [3]int{14, 14, 4}}, 0.65},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, mask := head(t, c.o)
@@ -123,7 +123,7 @@ func TestRunRemovesRicianBias(t *testing.T) {
 }
 
 func TestRunDoesNotDependOnThreads(t *testing.T) {
-	p, mask := head(t, phantom.Options{Protocol: "small", SNR: 20, Rician: true, Seed: 1, Shape: [3]int{20, 22, 7}})
+	p, mask := head(t, phantom.Options{Protocol: "small", SNR: 20, Rician: true, Seed: 1, Shape: [3]int{16, 18, 6}})
 	for name, o := range map[string]Options{
 		"mean":      {Mask: mask},
 		"whole":     {},
@@ -201,6 +201,42 @@ func TestRunLeavesAloneWhatItCannotDenoise(t *testing.T) {
 
 func sameFloats(a, b []float32) bool {
 	return slices.EqualFunc(a, b, func(x, y float32) bool { return math.Float32bits(x) == math.Float32bits(y) })
+}
+
+// A noise level far below the signal's precision returns the scan, one far above
+// it flattens the scan, and one that cannot be expressed is refused; nothing is
+// ever not a number.
+func TestRunAtExtremeNoiseLevels(t *testing.T) {
+	p, mask := head(t, phantom.Options{Protocol: "small", SNR: 20, Seed: 1, Shape: [3]int{12, 12, 4}})
+	for _, level := range []float64{1e-30, 1e-9, 1e-3, 1e9, 1e30} {
+		for _, s := range []Sampler{Mean, SDE} {
+			r := run(t, p.Noisy, nil, Options{Mask: mask, NoiseLevel: level, Sampler: s, SamplerSteps: 3})
+			for i, v := range r.Denoised.Voxels() {
+				if x := p.Noisy.Voxels()[i]; v-v != 0 || level < 1 && mask[i%len(mask)] && math.Abs(float64(v-x)) > 1e-3*math.Abs(float64(x))+0.1 {
+					t.Fatalf("noise level %v, sampler %d: %v becomes %v", level, s, x, v)
+				}
+			}
+		}
+	}
+	for _, level := range []float64{1e-50, 1e50, math.Inf(1)} {
+		if _, err := Run(t.Context(), p.Noisy, nil, Options{Mask: mask, NoiseLevel: level}); !errors.Is(err, ErrInvalidNoise) {
+			t.Errorf("noise level %v: err = %v, want ErrInvalidNoise", level, err)
+		}
+	}
+	if _, err := Run(t.Context(), p.Noisy, nil, Options{Mask: mask, NoiseLevel: 1e-40}); err == nil {
+		t.Error("a noise level that takes the signals beyond float32 is accepted")
+	}
+}
+
+// Header fields of the scan come back in the result, its display window too.
+func TestRunKeepsTheHeader(t *testing.T) {
+	p, mask := head(t, phantom.Options{Protocol: "small", SNR: 20, Seed: 1, Shape: [3]int{12, 12, 4}})
+	p.Noisy.Header.CalMin, p.Noisy.Header.CalMax = 5, 900
+	p.Noisy.Header.Descrip, p.Noisy.Header.SliceCode, p.Noisy.Header.PixDim[4] = "a scan", 3, 3.5
+	got, want := run(t, p.Noisy, nil, Options{Mask: mask}).Denoised.Header, p.Noisy.Header
+	if got.CalMin != 5 || got.CalMax != 900 || got.Descrip != "a scan" || got.SliceCode != 3 || got.PixDim != want.PixDim || got.SRow != want.SRow {
+		t.Errorf("header of the result %+v, of the scan %+v", got, want)
+	}
 }
 
 func TestRunTakesGivenNoise(t *testing.T) {

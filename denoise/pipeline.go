@@ -155,7 +155,7 @@ func (p *pipeline) denoise(ctx context.Context) (*signals.Signals, error) {
 
 // sample runs the chosen reverse process.
 func (p *pipeline) sample(ctx context.Context, d diffusion.Denoiser, dst []float32, progress func(done, total int)) error {
-	o := diffusion.SamplerOptions{Steps: p.o.SamplerSteps, Progress: progress}
+	o := diffusion.SamplerOptions{Steps: p.o.samplerSteps(), Progress: progress}
 	rng := rand.New(rand.NewPCG(p.o.Seed, samplerStream))
 	switch p.o.Sampler {
 	case Ancestral:
@@ -209,6 +209,8 @@ func (p *pipeline) result(ctx context.Context, clean *signals.Signals) (*Result,
 		Denoised: p.im.Like(nt), Sigma: p.im.Like(1),
 		Mask: p.chosen.keep, Foreground: p.chosen.foreground, Schedule: p.o.Schedule, Summary: summary,
 	}
+	// The display window still fits: denoising keeps the intensities.
+	out.Denoised.Header.CalMin, out.Denoised.Header.CalMax = p.im.Header.CalMin, p.im.Header.CalMax
 	p.fillOutside(out.Denoised)
 	if err := clean.Scatter(ctx, out.Denoised.Voxels(), p.o.Threads); err != nil {
 		return nil, err

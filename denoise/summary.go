@@ -80,7 +80,7 @@ func (p *pipeline) summarise(clean *signals.Signals) Summary {
 		p.warn("%d voxels hold NaN or Inf in some volume and were left out", p.chosen.nonFinite)
 	}
 	if len(p.chosen.flat) > 0 {
-		p.warn("volumes %v (counted from 0) hold one value throughout: lost or zero-filled; take them out of the series, or the noise map and the other volumes suffer", p.chosen.flat)
+		p.warn("volumes %v (counted from 0) hold one value throughout: lost or zero-filled; take them out of the series", p.chosen.flat)
 	}
 	s.Warnings = p.warnings
 	return s

@@ -9,7 +9,7 @@ type Denoiser interface {
 	// do not overlap; xt is not changed. t is real-valued in [-1, T-1] of the
 	// schedule the Denoiser was made for; the samplers ask between -1 and 0 too,
 	// and at -1 the answer is xt. By Tweedie's formula the answer is the score:
-	// ∇log p(x_t) = (√ᾱ_t·E[x₀|x_t] - x_t)/(1-ᾱ_t) (Efron 2011, eq. 2.8).
+	// ∇log p(x_t) = (√ᾱ_t·E[x₀|x_t] - x_t)/(1-ᾱ_t) (Efron 2011).
 	PosteriorMean(ctx context.Context, dst, xt []float32, t float64) error
 }
 

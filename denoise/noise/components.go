@@ -3,6 +3,8 @@ package noise
 import (
 	"context"
 	"errors"
+	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
@@ -18,7 +20,8 @@ const (
 )
 
 // components are principal components of the directions: column k of Vectors
-// (D×D, row-major) belongs to the k-th smallest eigenvalue.
+// (D×D, row-major) belongs to eigenvalue k of Values, ascending but for the
+// empty ones, which come last.
 type components struct {
 	Values  []float64
 	Vectors []float64
@@ -27,23 +30,25 @@ type components struct {
 // foldComponents learns the principal components of the foreground once per
 // fold, each time without that fold's voxels, and once from all voxels (the
 // last entry). mean has D entries, the mean of the foreground. Volumes are
-// multiplied by weight first, mean is not.
-func foldComponents(ctx context.Context, s *signals.Signals, foreground []bool, weight []float64, folds tiling, threads int) (learned []components, mean []float64, err error) {
-	rows := make([][]int, folds.count())
+// multiplied by their weight first, mean is not.
+func (e *estimator) foldComponents(ctx context.Context) (learned []components, mean []float64, err error) {
+	s := e.s
+	rows := make([][]int, e.folds.count())
 	total := 0
 	for r := range s.Len() {
-		if foreground[r] {
-			f := folds.fold(s.Grid, r)
+		if e.foreground[r] {
+			x, y, _ := s.At(r)
+			f := e.folds.fold(x, y)
 			rows[f] = append(rows[f], r)
 			total++
 		}
 	}
-	mean = foregroundMean(s, foreground)
+	mean = foregroundMean(s, e.foreground)
 	grams := make([][]float64, len(rows)*gramParts)
-	err = signals.EachTask(ctx, len(grams), threads, func(_, task int) error {
+	err = signals.EachTask(ctx, len(grams), e.o.Threads, func(_, task int) error {
 		of := rows[task/gramParts]
 		part := task % gramParts
-		grams[task] = gram(s, of[part*len(of)/gramParts:(part+1)*len(of)/gramParts], mean, weight)
+		grams[task] = gram(s, of[part*len(of)/gramParts:(part+1)*len(of)/gramParts], mean, e.weight)
 		return nil
 	})
 	if err != nil {
@@ -51,9 +56,8 @@ func foldComponents(ctx context.Context, s *signals.Signals, foreground []bool, 
 	}
 	all := sumOf(grams)
 	learned = make([]components, len(rows)+1)
-	err = signals.EachTask(ctx, len(learned), threads, func(_, f int) error {
-		cov := make([]float64, len(all))
-		copy(cov, all)
+	err = signals.EachTask(ctx, len(learned), e.o.Threads, func(_, f int) error {
+		cov := slices.Clone(all)
 		n := float64(total)
 		if f < len(rows) && len(rows) > 1 {
 			for i, g := range sumOf(grams[f*gramParts : (f+1)*gramParts]) {
@@ -65,10 +69,59 @@ func foldComponents(ctx context.Context, s *signals.Signals, foreground []bool, 
 			cov[i] /= max(n, 1)
 		}
 		var err error
-		learned[f], err = eigen(cov, s.D)
+		if learned[f], err = eigen(cov, s.D); err == nil {
+			learned[f].moveLast(e.empty)
+		}
 		return err
 	})
 	return learned, mean, err
+}
+
+// moveLast moves the n smallest components behind the others.
+func (c *components) moveLast(n int) {
+	d := len(c.Values)
+	turned := make([]float64, d)
+	for i := range d + 1 {
+		row := c.Values
+		if i < d {
+			row = c.Vectors[i*d : (i+1)*d]
+		}
+		copy(turned, row[n:])
+		copy(turned[d-n:], row[:n])
+		copy(row, turned)
+	}
+}
+
+// emptyVolumes counts the volumes that bring no noise of their own: the same
+// value all over the foreground, as lost volumes have, or an exact copy of an
+// earlier volume. Each leaves one component without power.
+func emptyVolumes(s *signals.Signals, foreground []bool) int {
+	const offset, prime = 0xcbf29ce484222325, 0x100000001b3 // FNV-1a, a value at a time
+	sum := slices.Repeat([]uint64{offset}, s.D)
+	constant := slices.Repeat([]bool{true}, s.D)
+	var first []float32
+	for r := range s.Len() {
+		if !foreground[r] {
+			continue
+		}
+		row := s.Row(r)
+		if first == nil {
+			first = row
+		}
+		for i, v := range row {
+			sum[i] = (sum[i] ^ uint64(math.Float32bits(v))) * prime
+			constant[i] = constant[i] && v == first[i]
+		}
+	}
+	n := 0
+	seen := map[uint64]bool{}
+	for i, h := range sum {
+		if constant[i] || seen[h] {
+			n++
+		}
+		seen[h] = true
+	}
+	return n
 }
 
 // foregroundMean returns the mean signal over the foreground.

@@ -18,7 +18,7 @@
 // measured on the fourth (in turn), so that choosing the smallest ones does not
 // bias the result low; the number of components is the largest for which the
 // held-out power is still flat. Magnitude images are corrected with the factor
-// of Koay and Basser (2006, eq. 17-19) at each voxel's own signal-to-noise
+// of Koay and Basser (2006) at each voxel's own signal-to-noise
 // ratio.
 //
 // # Concurrency

@@ -11,11 +11,13 @@ import (
 )
 
 // ErrNoNoise reports a scan in which no noise can be measured: noise-free,
-// already denoised to nothing, or a foreground without neighbouring voxels.
+// already denoised to nothing, too small, or a foreground without neighbouring
+// voxels.
 var ErrNoNoise = errors.New("noise: the noise level cannot be measured")
 
 var (
 	errFlat      = fmt.Errorf("%w: the scan is noise-free or already denoised", ErrNoNoise)
+	errFew       = fmt.Errorf("%w: too few voxels for this number of volumes", ErrNoNoise)
 	errScattered = fmt.Errorf("%w: no 2×2×2 voxels of the mask or head lie side by side", ErrNoNoise)
 )
 
@@ -54,10 +56,11 @@ const (
 	flatness   = 0.03  // held-out power of a component above the mean of the smaller ones that still counts as flat
 	haarShare  = 3.375 // Haar coefficients of white noise per independent one: Σρ² over neighbours = (1+2/4)³
 	clipLevel  = 3.0   // coefficients beyond this many σ are anatomy, and count as this many
-	clipped    = 0.994 // E[min(n², 9)] for standard normal n
+	clipped    = 0.995 // E[min(n², 9)] for standard normal n
 	firstClip  = 5.0   // the same while σ(v) is still unknown
 	scaleCoefs = 4000  // coefficients per component behind the first robust scale
 	leastShare = 0.05  // σ(v) is never below this share of its median
+	leastRows  = 4     // voxels per volume needed where components are measured on the voxels they were learned on
 	wanted     = 5000  // independent coefficients wanted behind σ at one voxel: standard error 1 %
 	narrowest  = 1.5   // limits of the smoothing window, in voxels
 	widest     = 3.5
@@ -81,8 +84,14 @@ func Estimate(ctx context.Context, s *signals.Signals, foreground []bool, o Opti
 		panic("noise: foreground length does not match the signals")
 	}
 	e := &estimator{s: s, foreground: foreground, o: o, folds: newTiling(s.NX, s.NY)}
+	if e.folds.count() == 1 && count(foreground) < leastRows*s.D {
+		return nil, errFew // the smallest components would have next to no power, or none
+	}
 	e.columns = e.folds.columns(s.Grid)
 	e.weight = slices.Repeat([]float64{1}, s.D)
+	if e.empty = emptyVolumes(s, foreground); e.empty > s.D-2 {
+		return nil, errFlat
+	}
 	sigma, err := e.pass(ctx)
 	if err != nil {
 		return nil, err
@@ -92,7 +101,7 @@ func Estimate(ctx context.Context, s *signals.Signals, foreground []bool, o Opti
 			return nil, err
 		}
 	}
-	m := &Map{Sigma: sigma, Components: e.k, Signal: s.D - e.signalFrom, Volumes: s.D}
+	m := &Map{Sigma: sigma, Components: e.k, Signal: s.D - e.empty - e.signalFrom, Volumes: s.D}
 	middle := m.Median(foreground)
 	if !(middle > 0) {
 		return nil, errFlat
@@ -103,10 +112,20 @@ func Estimate(ctx context.Context, s *signals.Signals, foreground []bool, o Opti
 	return m, nil
 }
 
+func count(mask []bool) int {
+	n := 0
+	for _, m := range mask {
+		if m {
+			n++
+		}
+	}
+	return n
+}
+
 // pass learns the components and measures the map once.
 func (e *estimator) pass(ctx context.Context) ([]float32, error) {
 	var err error
-	e.learned, e.mean, err = foldComponents(ctx, e.s, e.foreground, e.weight, e.folds, e.o.Threads)
+	e.learned, e.mean, err = e.foldComponents(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -127,10 +146,11 @@ type estimator struct {
 	o          Options
 	folds      tiling
 	columns    []column
+	empty      int       // volumes without noise of their own, and as many components without any
 	weight     []float64 // per volume, multiplies its signals
 	mean       []float64
 	learned    []components // per fold, and of the whole foreground
-	bases      [][]float32  // per fold, D×D, components in columns, smallest first
+	bases      [][]float32  // per fold, D×D, components in columns, smallest first, empty ones last
 	scale      []float64    // first robust σ of each component
 	profile    []float32    // first map, relative to its median
 	k          int          // components that are noise only, the ones measured
@@ -143,7 +163,8 @@ func (e *estimator) measure(ctx context.Context) error {
 		return err
 	}
 	d := e.s.D
-	most := max(min(4, d), d/2)
+	full := d - e.empty
+	most := max(min(4, full), full/2)
 	power := make([]float32, e.s.Len())
 	weight := make([]float32, e.s.Len())
 	sums := make([][]float64, len(e.columns))
@@ -178,7 +199,7 @@ func (e *estimator) measure(ctx context.Context) error {
 	if n == 0 {
 		return errScattered
 	}
-	e.k, e.signalFrom = flatTail(held, n, most)
+	e.k, e.signalFrom = flatTail(held[:full], n, most)
 	e.profile = e.spread(power, weight)
 	return nil
 }
@@ -338,7 +359,7 @@ func (e *estimator) sweep(ctx context.Context, f func(h *haar, column int)) erro
 	scratch := make([]*haar, signals.Threads(e.o.Threads))
 	return signals.EachTask(ctx, len(e.columns), e.o.Threads, func(worker, c int) error {
 		if scratch[worker] == nil {
-			scratch[worker] = newHaar(e.s, e.mean, e.weight, e.folds.side)
+			scratch[worker] = newHaar(e.s, e.mean, e.weight, e.folds.tileX*e.folds.tileY)
 		}
 		f(scratch[worker], c)
 		return nil

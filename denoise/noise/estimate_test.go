@@ -235,7 +235,7 @@ func TestHaarCoefficientsByDefinition(t *testing.T) {
 				s.Row(r)[0] += float32(x*y + y*z)
 			}
 		}
-		h := newHaar(s, []float64{0}, []float64{1}, 0)
+		h := newHaar(s, []float64{0}, []float64{1}, g.NX*g.NY)
 		n := 0
 		h.each(column{0, g.NX, 0, g.NY, 0}, []float32{1}, 1, func(_ int, coef []float32) {
 			n++

@@ -10,48 +10,47 @@ import (
 	"github.com/dmri-denoise/dmri-denoise/denoise/signals"
 )
 
-// tiling cuts the image into columns of side×side voxels over all slices and
+// tiling cuts the image into columns of tileX×tileY voxels over all slices and
 // deals them to folds in a checkerboard of four, so that a Haar coefficient
 // inside one column never shares a voxel with the data its components were
-// learned on. A side of 0 means one fold: the image is too small to split.
-type tiling struct{ side int }
+// learned on. An axis too short to split is left whole and halves the folds; if
+// both are, there is one fold.
+type tiling struct {
+	tileX, tileY   int // size of a column in voxels
+	foldsX, foldsY int // 2 along an axis that is split, else 1
+}
 
 // newTiling picks the column size for an image of nx×ny voxels.
 func newTiling(nx, ny int) tiling {
-	for _, side := range []int{6, 4, 3, 2} {
-		if nx >= 2*side && ny >= 2*side {
-			return tiling{side: side}
+	var t tiling
+	t.tileX, t.foldsX = tile(nx)
+	t.tileY, t.foldsY = tile(ny)
+	return t
+}
+
+// tile picks the column size along one axis of n voxels.
+func tile(n int) (size, folds int) {
+	for _, size := range []int{6, 4, 3, 2} {
+		if n >= 2*size {
+			return size, 2
 		}
 	}
-	return tiling{}
+	return n, 1
 }
 
-func (t tiling) count() int {
-	if t.side == 0 {
-		return 1
-	}
-	return 4
-}
+func (t tiling) count() int { return t.foldsX * t.foldsY }
 
-func (t tiling) fold(g *signals.Grid, row int) int {
-	if t.side == 0 {
-		return 0
-	}
-	x, y, _ := g.At(row)
-	return x/t.side%2 + 2*(y/t.side%2)
-}
+// fold returns the fold of the column that holds voxel (x, y).
+func (t tiling) fold(x, y int) int { return x/t.tileX%t.foldsX + t.foldsX*(y/t.tileY%t.foldsY) }
 
 // column is one tile: its voxel range and its fold.
 type column struct{ x0, x1, y0, y1, fold int }
 
 func (t tiling) columns(g *signals.Grid) []column {
-	if t.side == 0 {
-		return []column{{x1: g.NX, y1: g.NY}}
-	}
 	var out []column
-	for y := 0; y < g.NY; y += t.side {
-		for x := 0; x < g.NX; x += t.side {
-			out = append(out, column{x, min(x+t.side, g.NX), y, min(y+t.side, g.NY), x/t.side%2 + 2*(y/t.side%2)})
+	for y := 0; y < g.NY; y += t.tileY {
+		for x := 0; x < g.NX; x += t.tileX {
+			out = append(out, column{x, min(x+t.tileX, g.NX), y, min(y+t.tileY, g.NY), t.fold(x, y)})
 		}
 	}
 	return out
@@ -68,11 +67,8 @@ type haar struct {
 	coef    []float32 // K
 }
 
-func newHaar(s *signals.Signals, mean, weight []float64, side int) *haar {
-	area := side * side
-	if side == 0 {
-		area = s.NX * s.NY
-	}
+// newHaar makes the scratch for columns of up to area voxels.
+func newHaar(s *signals.Signals, mean, weight []float64, area int) *haar {
 	return &haar{s: s, mean: mean, weight: weight, centred: make([]float32, area*s.D),
 		latent: make([]float32, 2*area*s.D), coef: make([]float32, s.D)}
 }

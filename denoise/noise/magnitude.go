@@ -15,7 +15,7 @@ const (
 )
 
 // magnitude corrects a map measured on a magnitude image. Near the noise floor
-// the variance shrinks to σ²·ξ (Koay and Basser 2006, eq. 19), more in volumes
+// the variance shrinks to σ²·ξ (Koay and Basser 2006), more in volumes
 // of low signal, which the smallest components then single out. If that
 // matters, volumes are first brought to one noise level and the map is measured
 // again; what is left is corrected voxel by voxel.

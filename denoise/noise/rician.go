@@ -8,7 +8,7 @@ const RicianFloor = 1.2533141373155003
 
 // RicianMean returns the mean of the magnitude √((a+n₁)²+n₂²) for an amplitude
 // a ≥ 0, both in units of σ, n₁ and n₂ standard normal:
-// √(π/2)·L_{1/2}(-a²/2) (Rice 1944; Koay and Basser 2006, eq. 7).
+// √(π/2)·L_{1/2}(-a²/2) (Rice 1944; Koay and Basser 2006).
 func RicianMean(a float64) float64 {
 	if a > 60 {
 		return a + 1/(2*a) + 1/(8*a*a*a)
@@ -19,7 +19,7 @@ func RicianMean(a float64) float64 {
 }
 
 // KoayFactor returns ξ(a), the variance of the magnitude in units of σ² at
-// amplitude a (Koay and Basser 2006, eq. 17): 2 - π/2 = 0.43 for pure noise,
+// amplitude a (Koay and Basser 2006): 2 - π/2 = 0.43 for pure noise,
 // towards 1 for strong signal.
 func KoayFactor(a float64) float64 {
 	if a > 30 {

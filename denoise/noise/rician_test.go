@@ -23,6 +23,15 @@ func TestBesselScaled(t *testing.T) {
 	}
 }
 
+// Reference values by SciPy 1.10: √(π/2)·((1+a²/2)·ive(0, a²/4) + a²/2·ive(1, a²/4)).
+func TestRicianMeanReferenceValues(t *testing.T) {
+	for a, want := range map[float64]float64{1: 1.548572460551145, 45: 45.01111248387091, 61: 61.00819727224054, 200: 200.00250001562551} {
+		if got := RicianMean(a); math.Abs(got-want) > 1e-8 {
+			t.Errorf("RicianMean(%v) = %.10f, want %.10f", a, got, want)
+		}
+	}
+}
+
 // Mean and variance of simulated magnitudes against the closed forms.
 func TestRicianMomentsBySimulation(t *testing.T) {
 	const n = 400000

@@ -76,10 +76,15 @@ func (g *Gaussian) Fit(ctx context.Context, xt []float32) error {
 }
 
 // PosteriorMean writes E[x₀ | x_t] under the prior into dst (rows × volumes,
-// unit signal variance). dst and xt must not overlap.
+// unit signal variance). dst and xt must not overlap. At t = -1 the answer is
+// x_t. Signals that are not finite are an error.
 func (g *Gaussian) PosteriorMean(ctx context.Context, dst, xt []float32, t float64) error {
 	if len(dst) != len(xt) || len(xt) != g.grid.Len()*g.d {
 		panic("prior: signals do not match the grid")
+	}
+	if g.scale.Schedule.Sigma(t) == 0 {
+		copy(dst, xt)
+		return ctx.Err()
 	}
 	clear(dst)
 	weight := make([]float32, g.grid.Len())

@@ -77,8 +77,8 @@ func rms(a, b []float32) float64 {
 	return math.Sqrt(sum / float64(len(a)))
 }
 
-// For a square matrix the optimal shrinkage is √(y²-4)/y of Gavish and Donoho
-// (2017, eq. 8, β = 1), with the values in units of σ√n.
+// For a square matrix the optimal shrinkage is √(y²-4) (Gavish and Donoho 2017,
+// abstract), with the values in units of σ√n.
 func TestShrinkSingularSquareMatrix(t *testing.T) {
 	const n, sigma = 50, 1.7
 	f := make([]float64, 3)

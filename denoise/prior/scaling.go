@@ -1,6 +1,7 @@
 package prior
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
@@ -15,14 +16,23 @@ import (
 // timestep t* with ᾱ(t*) = Scale²/(Scale²+1).
 type Scaling struct {
 	Schedule diffusion.Schedule
-	Scale    float64 // standard deviation of the clean stabilised signal over voxels and volumes
+	Scale    float64 // standard deviation of the clean stabilised signal over voxels and volumes, within what the schedule can express
 	T        float64 // t*, the timestep of the measurement
 }
 
+// errOverflow reports stabilised signals beyond float32.
+var errOverflow = errors.New("prior: signals divided by their noise are not finite: the noise level is too small for them")
+
+const (
+	noisiest = 1.001 // a scan of pure noise starts this factor before the schedule's end
+	cleanest = 1e-4  // noise is matched down to this share of the first timestep's, where t* + 1 still has eight digits
+)
+
 // NewScaling measures the signal's standard deviation and matches the noise to
-// the schedule. The variance of the noise, 1, is taken off. A schedule whose
-// first step is already noisier, or whose last step is cleaner, than the scan
-// is an error naming both.
+// the schedule. The variance of the noise, 1, is taken off. A scan without a
+// signal starts at the last timestep; one almost without noise starts just
+// above t = -1, with a Scale below its standard deviation. Neither changes the
+// noise of the measurement at t*, 1. Signals that are not finite are an error.
 func NewScaling(schedule diffusion.Schedule, y *signals.Signals) (Scaling, error) {
 	var sum, square float64
 	for _, v := range y.Values {
@@ -31,9 +41,12 @@ func NewScaling(schedule diffusion.Schedule, y *signals.Signals) (Scaling, error
 	}
 	n := float64(len(y.Values))
 	mean := sum / n
-	// A scan of pure noise has no signal scale; the noisiest timestep then serves.
-	last := schedule.Sigma(float64(schedule.T() - 1))
-	scale := max(math.Sqrt(max(square/n-mean*mean-1, 0)), 1.001/last)
+	if math.IsNaN(square) || math.IsInf(square, 0) {
+		return Scaling{}, errOverflow
+	}
+	first, last := schedule.Sigma(0), schedule.Sigma(float64(schedule.T()-1))
+	scale := math.Sqrt(max(square/n-mean*mean-1, 0))
+	scale = min(max(scale, noisiest/last), 1/(cleanest*first))
 	t, err := schedule.TimestepFor(1 / scale)
 	if err != nil {
 		return Scaling{}, fmt.Errorf("prior: noise of %.4g of the signal's spread cannot be matched to the schedule: %w", 1/scale, err)

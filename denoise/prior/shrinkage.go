@@ -4,7 +4,7 @@ import "math"
 
 // shrinkSingular writes the weight of every singular value into f: the ratio
 // of the optimally shrunk to the measured value for the Frobenius loss, at
-// known noise (Gavish and Donoho 2017, eq. 7). eigenvalues are those of AᵀA for
+// known noise (Gavish and Donoho 2017). eigenvalues are those of AᵀA for
 // an n×d matrix A of signal plus white noise of standard deviation sigma. It
 // returns the number of values kept.
 func shrinkSingular(f, eigenvalues []float64, sigma float64, n, d int) (rank int) {

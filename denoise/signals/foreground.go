@@ -3,7 +3,7 @@ package signals
 import "slices"
 
 // Foreground finds the head in a mean image (nx*ny*nz, x fastest): Otsu's
-// threshold (Otsu 1979, eq. 12-14) on the lightly smoothed image, largest
+// threshold (Otsu 1979) on the lightly smoothed image, largest
 // 6-connected component, holes filled. It serves statistics that air would
 // spoil; it is no brain extraction. Voxels for which usable is false never
 // belong to it; nil means all are usable. If nothing stands out it returns

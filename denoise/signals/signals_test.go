@@ -258,6 +258,49 @@ func TestForegroundFindsTheLargestObject(t *testing.T) {
 	}
 }
 
+// Two classes are told apart between them, and a hundredth of very bright voxels
+// does not move the threshold.
+func TestOtsuSeparatesClasses(t *testing.T) {
+	var sample []float32
+	for i := range 1000 {
+		sample = append(sample, 0.003*float32(i%2), 1)
+	}
+	if got := otsu(sample); got <= 0.003 || got >= 1 {
+		t.Errorf("threshold %v of classes 0 to 0.003 and 1", got)
+	}
+	for i := range 15 {
+		sample[2*i] = 1e5
+	}
+	if got := otsu(sample); got <= 0.003 || got >= 1 {
+		t.Errorf("threshold %v of classes 0 to 0.003 and 1 with 15 values of 1e5", got)
+	}
+}
+
+// Single noisy voxels do not fray the head: smoothing comes before the threshold.
+func TestForegroundWithstandsNoise(t *testing.T) {
+	const n = 24
+	rng := rand.New(rand.NewPCG(3, 2))
+	mean, want := make([]float32, n*n*n), make([]bool, n*n*n)
+	inside := 0
+	for v := range mean {
+		x, y, z := v%n-12, v/n%n-12, v/(n*n)-12
+		mean[v] = float32(5 + 2.5*rng.NormFloat64())
+		if want[v] = x*x+y*y+z*z <= 81; want[v] {
+			mean[v] += 5
+			inside++
+		}
+	}
+	wrong := 0
+	for v, got := range Foreground(mean, n, n, n, nil) {
+		if got != want[v] {
+			wrong++
+		}
+	}
+	if wrong > inside/10 {
+		t.Errorf("%d voxels wrong of a ball of %d", wrong, inside)
+	}
+}
+
 func TestForegroundOfFlatImageIsEverything(t *testing.T) {
 	usable := randomMask(8*8*8, 0.9, 4)
 	if got := Foreground(make([]float32, 8*8*8), 8, 8, 8, usable); !slices.Equal(got, usable) {
