@@ -10,7 +10,7 @@ import (
 // Find looks for the gradient table beside an image. For X.nii.gz (or .nii, .hdr, .img, also compressed) it takes the first
 // there is of X.bval, X.bvals, bvals and bval for b-values, and of X.bvec, X.bvecs, X.eddy_rotated_bvecs, bvecs and bvec
 // for directions; failing that pair, the MRtrix table X.b. The image itself need not exist. The error, an [ErrNotFound],
-// says what was looked for and what was there.
+// says what was looked for and what was there; half a pair is returned with it.
 func Find(image string) (Files, error) {
 	dir, name := filepath.Split(image)
 	stem := filepath.Join(dir, imageStem(name))
@@ -34,9 +34,9 @@ func Find(image string) (Files, error) {
 	where := filepath.Clean(filepath.Dir(image))
 	switch {
 	case f.BVal != "":
-		return Files{}, faultf(ErrNotFound, "found the b-values %s but no directions for them: none of %s in %s", f.BVal, looked(bvecs), where)
+		return f, faultf(ErrNotFound, "found the b-values %s but no directions for them: none of %s in %s", f.BVal, looked(bvecs), where)
 	case f.BVec != "":
-		return Files{}, faultf(ErrNotFound, "found the directions %s but no b-values for them: none of %s in %s", f.BVec, looked(bvals), where)
+		return f, faultf(ErrNotFound, "found the directions %s but no b-values for them: none of %s in %s", f.BVec, looked(bvals), where)
 	}
 	return Files{}, faultf(ErrNotFound, "no gradient table beside %s: looked for b-values (%s), directions (%s) and an MRtrix "+
 		"table (%s) in %s", image, looked(bvals), looked(bvecs), filepath.Base(grad), where)

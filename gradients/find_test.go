@@ -89,7 +89,17 @@ func TestFindNothing(t *testing.T) {
 				touch(t, filepath.Join(dir, tc.present))
 			}
 			got, err := Find(filepath.Join(dir, "x.nii.gz"))
-			checkError(t, got, err, ErrNotFound, tc.says)
+			checkError(t, "", err, ErrNotFound, tc.says)
+			half := Files{}
+			switch tc.present {
+			case "x.bval":
+				half.BVal = filepath.Join(dir, "x.bval")
+			case "bvecs":
+				half.BVec = filepath.Join(dir, "bvecs")
+			}
+			if got != half {
+				t.Errorf("Find returns %v with its error, want %v", got, half)
+			}
 		})
 	}
 }

@@ -101,7 +101,7 @@ func runFlags() []cli.Flag {
 		&cli.StringFlag{Name: "schedule", Category: prior, Value: "cosine", Usage: "noise schedule of the diffusion model, `cosine|linear`"},
 		&cli.IntFlag{Name: "timesteps", Category: prior, Value: 1000, Usage: "timesteps `T` of the schedule"},
 		&cli.StringFlag{Name: "sampler", Category: prior, Value: "mean", Usage: "what to write, `mean|ddim|ancestral|sde`: mean is the posterior mean and the estimate with the least error, ddim the deterministic path, the other two a random draw from the posterior"},
-		&cli.IntFlag{Name: "sampler-steps", Category: prior, Usage: "steps `N` of ddim, ancestral and sde (default: chosen by the sampler)"},
+		&cli.IntFlag{Name: "sampler-steps", Category: prior, Usage: "steps `N` of the sampler: more are slower and exacter (default: sde 50, ancestral 200, ddim 100)"},
 		&cli.StringFlag{Name: "extent", Category: prior, Usage: "block size, odd `X,Y,Z` voxels or one number for all three (default: chosen by the method)"},
 		categorised(seedFlag("`SEED` of random draws"), prior),
 
@@ -233,8 +233,8 @@ func (o *runOptions) validate() error {
 	if err := o.tables.validate(); err != nil {
 		return err
 	}
-	if o.samplerSteps < 0 || o.samplerSteps > o.schedule.T() {
-		return usagef("--sampler-steps %d: must be from 1 to the number of timesteps, %d", o.samplerSteps, o.schedule.T())
+	if o.samplerSteps < 0 || o.samplerSteps > maxSamplerSteps {
+		return usagef("--sampler-steps %d: must be from 1 to %d", o.samplerSteps, maxSamplerSteps)
 	}
 	for _, image := range []struct{ flag, name string }{{"output", o.output}, {"--noise-out", o.noiseOut}, {"--residual-out", o.residualOut}} {
 		if image.name == "" {

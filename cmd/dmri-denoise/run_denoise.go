@@ -86,6 +86,9 @@ func parseExtent(text string) ([3]int, error) {
 
 const maxExtent = 127
 
+// maxSamplerSteps keeps a slip of the finger from becoming a run of days.
+const maxSamplerSteps = 100000
+
 // estimateMemory foretells the peak of a run in bytes: the image, the same again as signals in voxel order, their
 // denoised form and the output, each float32, plus what each thread and the program itself hold. Samplers that walk
 // (all but mean) hold up to three more. Peaks of mean and sde measured above 500 MB lie up to 6 % below this.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"github.com/urfave/cli/v2"
 
 	"github.com/dmri-denoise/dmri-denoise/gradients"
@@ -64,19 +65,19 @@ func (t tableFlags) find(image string) (gradients.Files, error) {
 		return gradients.Files{BVal: t.bval, BVec: t.bvec}, nil
 	}
 	files, err := gradients.Find(image)
-	if err != nil {
-		return files, &inputError{err: err, remedy: "name them with --bval FILE --bvec FILE, or --grad FILE for an MRtrix table"}
-	}
 	if t.bval != "" {
 		files.BVal, files.Grad = t.bval, ""
 	}
 	if t.bvec != "" {
 		files.BVec, files.Grad = t.bvec, ""
 	}
-	if files.Grad == "" && (files.BVal == "" || files.BVec == "") {
-		return files, badInputHint("name both with --bval and --bvec", "%s: only one of its two gradient files was found", image)
+	if files.Grad != "" || files.BVal != "" && files.BVec != "" {
+		return files, nil
 	}
-	return files, nil
+	if err == nil { // an MRtrix table lies beside the image, and one file of a pair was named
+		err = fmt.Errorf("%s: only one of its two gradient files was found", image)
+	}
+	return files, &inputError{err: err, remedy: "name them with --bval FILE --bvec FILE, or --grad FILE for an MRtrix table"}
 }
 
 // read finds and reads the table.
