@@ -1,15 +1,22 @@
 package signals
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // Foreground finds the head in a mean image (nx*ny*nz, x fastest): Otsu's
-// threshold (Otsu 1979) on the lightly smoothed image, largest
-// 6-connected component, holes filled. It serves statistics that air would
+// threshold (Otsu 1979) on the root of the lightly smoothed image, largest
+// 6-connected component, holes filled. The root keeps tissue far from the coils,
+// dim beside bright cortex and fluid but well above air. It serves statistics that air would
 // spoil; it is no brain extraction. Voxels for which usable is false never
 // belong to it; nil means all are usable. If nothing stands out it returns
 // usable itself.
 func Foreground(mean []float32, nx, ny, nz int, usable []bool) []bool {
 	smooth := boxMean(mean, nx, ny, nz)
+	for v, m := range smooth {
+		smooth[v] = float32(math.Sqrt(float64(max(m, 0))))
+	}
 	sample := make([]float32, 0, len(mean))
 	for v, m := range smooth {
 		if usable == nil || usable[v] {
