@@ -1,6 +1,10 @@
 package noise
 
-import "math"
+import (
+	"math"
+
+	"github.com/dmri-denoise/dmri-denoise/denoise/signals"
+)
 
 // smoothVolume replaces value by its average under a Gaussian window of
 // standard deviation sd voxels, weighted by weight: G*(value·weight)/G*weight.
@@ -49,7 +53,7 @@ func gaussianKernel(sd float64) []float32 {
 // border the volume counts as zero.
 func convolve(volume []float32, kernel []float32, nx, ny, nz int) {
 	line := make([]float32, max(nx, ny, nz))
-	pass := func(start, step, n int) {
+	signals.EachLine(nx, ny, nz, func(start, step, n int) {
 		for i := range n {
 			line[i] = volume[start+i*step]
 		}
@@ -65,18 +69,5 @@ func convolve(volume []float32, kernel []float32, nx, ny, nz int) {
 			}
 			volume[start+i*step] = sum
 		}
-	}
-	for z := range nz {
-		for y := range ny {
-			pass(nx*(y+ny*z), 1, nx)
-		}
-		for x := range nx {
-			pass(x+nx*ny*z, nx, ny)
-		}
-	}
-	for y := range ny {
-		for x := range nx {
-			pass(x+nx*y, nx*ny, nz)
-		}
-	}
+	})
 }

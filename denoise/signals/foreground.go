@@ -173,7 +173,7 @@ func eachNeighbour(v, nx, ny, nz int, f func(n int)) {
 func boxMean(mean []float32, nx, ny, nz int) []float32 {
 	out := slices.Clone(mean)
 	line := make([]float32, max(nx, ny, nz))
-	pass := func(start, step, n int) {
+	EachLine(nx, ny, nz, func(start, step, n int) {
 		for i := range n {
 			line[i] = out[start+i*step]
 		}
@@ -187,19 +187,6 @@ func boxMean(mean []float32, nx, ny, nz int) []float32 {
 			}
 			out[start+i*step] = sum / count
 		}
-	}
-	for z := range nz {
-		for y := range ny {
-			pass(nx*(y+ny*z), 1, nx)
-		}
-		for x := range nx {
-			pass(x+nx*ny*z, nx, ny)
-		}
-	}
-	for y := range ny {
-		for x := range nx {
-			pass(x+nx*y, nx*ny, nz)
-		}
-	}
+	})
 	return out
 }

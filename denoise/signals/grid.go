@@ -56,3 +56,24 @@ func (g *Grid) Expand(volume, values []float32) {
 		volume[v] = values[r]
 	}
 }
+
+// EachLine calls f for every line of voxels of an nx×ny×nz volume along x, then
+// along y, then along z: the passes of a separable filter. The line's voxels
+// are start, start+step, … (n of them).
+func EachLine(nx, ny, nz int, f func(start, step, n int)) {
+	for z := range nz {
+		for y := range ny {
+			f(nx*(y+ny*z), 1, nx)
+		}
+	}
+	for z := range nz {
+		for x := range nx {
+			f(x+nx*ny*z, nx, ny)
+		}
+	}
+	for y := range ny {
+		for x := range nx {
+			f(x+nx*y, nx*ny, nz)
+		}
+	}
+}
