@@ -70,6 +70,7 @@ func TestRunReducesErrorAndMeasuresNoise(t *testing.T) {
 	}{
 		"small, Gaussian":        {phantom.Options{Protocol: "small", SNR: 20, Seed: 1}, 0.6},
 		"clinical, Rician":       {phantom.Options{Protocol: "clinical", SNR: 15, Rician: true, Seed: 2}, 0.5},
+		"multishell, varying":    {phantom.Options{Protocol: "multishell", SNR: 25, Rician: true, SigmaRatio: 1.5, Seed: 3, Shape: [3]int{28, 28, 10}}, 0.5},
 		"clinical, varying":      {phantom.Options{Protocol: "clinical", SNR: 25, Rician: true, SigmaRatio: 1.5, Seed: 3, Shape: [3]int{34, 34, 8}}, 0.5},
 		"more volumes than rows": {phantom.Options{Protocol: "multishell", SNR: 25, Rician: true, Seed: 3, Shape: [3]int{14, 14, 4}}, 0.65},
 	} {

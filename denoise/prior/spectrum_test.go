@@ -137,13 +137,28 @@ func TestSpectrumRefusesNonFiniteMatrices(t *testing.T) {
 	}
 }
 
+// BenchmarkSpectrum compares the leading vectors of a block with the full
+// decomposition they replace.
 func BenchmarkSpectrum(b *testing.B) {
-	m := dense(spectrumCases(70)["noise"])
-	a, dst, s := make([]float64, len(m)), make([]float64, 7*70), newSpectrum(70)
-	for b.Loop() {
-		copy(a, m)
-		if _, ok := s.decompose(a, 70); !ok || !s.leading(dst, a, 70, 7) {
-			b.Fatal("not decomposed")
-		}
+	for _, n := range []int{33, 70, 125} {
+		sym := spectrumCases(n)["noise"]
+		m := dense(sym)
+		b.Run(fmt.Sprintf("leading/%d", n), func(b *testing.B) {
+			a, dst, s := make([]float64, len(m)), make([]float64, 7*n), newSpectrum(n)
+			for b.Loop() {
+				copy(a, m)
+				if _, ok := s.decompose(a, n); !ok || !s.leading(dst, a, n, 7) {
+					b.Fatal("not decomposed")
+				}
+			}
+		})
+		b.Run(fmt.Sprintf("full/%d", n), func(b *testing.B) {
+			for b.Loop() {
+				var e mat.EigenSym
+				if !e.Factorize(sym, true) {
+					b.Fatal("not decomposed")
+				}
+			}
+		})
 	}
 }
