@@ -23,9 +23,8 @@ var (
 
 // Options set what [Estimate] assumes. The zero value is for Gaussian noise.
 type Options struct {
-	Magnitude bool    // the image is a magnitude: undo the loss of variance at the noise floor
-	Smooth    float64 // standard deviation of the smoothing window in voxels; 0 means as narrow as the components allow
-	Threads   int     // 0 means one per core
+	Magnitude bool // the image is a magnitude: undo the loss of variance at the noise floor
+	Threads   int  // 0 means one per core
 }
 
 // Map is a noise map and how it was made.
@@ -69,9 +68,6 @@ const (
 // window returns the standard deviation of the smoothing window: a Gaussian of
 // standard deviation s weighs like (4πs²)^1.5 voxels, each with k coefficients.
 func (e *estimator) window() float64 {
-	if e.o.Smooth > 0 {
-		return e.o.Smooth
-	}
 	voxels := wanted * haarShare / float64(e.k)
 	return min(max(math.Sqrt(math.Pow(voxels, 2.0/3)/(4*math.Pi)), narrowest), widest)
 }
