@@ -15,6 +15,8 @@ func main() {
 	switch name {
 	case "fastblas":
 		fastblas()
+	case "symeig":
+		symeig()
 	default:
 		fmt.Fprintf(os.Stderr, "avogen: no package %q\n", name)
 		os.Exit(2)
