@@ -1,6 +1,9 @@
 package main
 
 import (
+	"math"
+
+	"github.com/mmcloughlin/avo/attr"
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -11,7 +14,7 @@ import (
 func symeig() {
 	updateMultiply()
 	reflect()
-	rotate()
+	qlSweep()
 }
 
 // fourRows are the addresses of four rows, ld bytes apart.
@@ -178,41 +181,131 @@ func reflectDot(a fourRows, u, n reg.Register, acc, more []reg.VecVirtual) {
 	}
 }
 
-func rotate() {
-	const name = "rotate"
-	TEXT(name, NOSPLIT, "func(vectors int, x, y *float64, c, s float64)")
-	Doc(name + " replaces rows x and y of 4·vectors columns by c·x - s·y and s·x + c·y.")
-	n := Load(Param("vectors"), GP64())
-	x := Load(Param("x"), GP64()).(reg.Register)
-	y := Load(Param("y"), GP64()).(reg.Register)
-	c, s := YMM(), YMM()
-	VBROADCASTSD(param("c"), c)
-	VBROADCASTSD(param("s"), s)
-	a, b, p, q := vecs(2), vecs(2), vecs(2), vecs(2)
-	one := func(i int) {
-		VMOVUPD(Mem{Base: x, Disp: 32 * i}, a[i])
-		VMOVUPD(Mem{Base: y, Disp: 32 * i}, b[i])
-		VMULPD(a[i], c, p[i])
-		VMULPD(b[i], c, q[i])
-		VFNMADD231PD(b[i], s, p[i])
-		VFMADD231PD(a[i], s, q[i])
-		VMOVUPD(p[i], Mem{Base: x, Disp: 32 * i})
-		VMOVUPD(q[i], Mem{Base: y, Disp: 32 * i})
+// qlSweep writes one QL step: the scalar recurrence and the rotation of two rows
+// for each of its rotations. Rows are turned one rotation late: its cosine is
+// then there already, and the turning overlaps with the recurrence, which is
+// one chain of dependencies.
+func qlSweep() {
+	TEXT("qlSweep", NOSPLIT, "func(count, vectors int, d, e, z *float64, ld int, s *float64)")
+	Doc("qlSweep makes count rotations of 4·vectors columns, upwards from elements d, e and row z;", "s are the eight numbers of a sweep.")
+	count := Load(Param("count"), GP64())
+	d := Load(Param("d"), GP64()).(reg.Register)
+	e := Load(Param("e"), GP64()).(reg.Register)
+	z := Load(Param("z"), GP64()).(reg.Register)
+	ld := float64s.bytes("ld")
+	s := Load(Param("s"), GP64()).(reg.Register)
+	signBit := GLOBL("signBit", attr.RODATA|attr.NOPTR) // sixteen bytes, as VANDPD reads
+	DATA(0, U64(1<<63))
+	DATA(8, U64(0))
+	one := ConstData("one", U64(math.Float64bits(1)))
+	negligible := ConstData("negligible", U64(uint64(1023-960)<<52))
+
+	fields := []string{"sigma", "gamma", "p", "inverse", "c", "s", "cosine", "sign"}
+	x := map[string]reg.VecVirtual{}
+	for i, f := range fields {
+		x[f] = XMM()
+		VMOVSD(Mem{Base: s, Disp: 8 * i}, x[f])
 	}
-	Label("rotate_two")
-	CMPQ(n, Imm(2))
-	JLT(LabelRef("rotate_one"))
-	one(0)
-	one(1)
-	ADDQ(Imm(64), x)
-	ADDQ(Imm(64), y)
-	SUBQ(Imm(2), n)
-	JMP(LabelRef("rotate_two"))
-	Label("rotate_one")
-	TESTQ(n, n)
-	JZ(LabelRef("rotate_done"))
-	one(0)
-	Label("rotate_done")
+	n, at, started := GP64(), GP64(), GP64()
+	XORQ(started, started)
+	cosBefore, sinBefore := YMM(), YMM()
+	VXORPD(cosBefore, cosBefore, cosBefore)
+	VXORPD(sinBefore, sinBefore, sinBefore)
+	Label("sweep_rotation")
+	// r = p + e², e'² = s·r, c = p/r, s = e²/r
+	cos, sin, r, q := XMM(), XMM(), XMM(), XMM()
+	VADDSD(Mem{Base: e}, x["p"], r)
+	VMULSD(r, x["s"], q)
+	VMOVSD(q, Mem{Base: e, Disp: 8})
+	VMULSD(r, x["inverse"], x["inverse"]) // r/p
+	VMOVSD(one, q)
+	VDIVSD(r, q, q)
+	VMOVAPD(x["c"], r) // the c before
+	VMULSD(q, x["p"], x["c"])
+	VMULSD(Mem{Base: e}, q, x["s"])
+	// γ' = c·(d-σ) - s·γ, d' = γ + (d - γ')
+	diag, old := XMM(), XMM()
+	VMOVSD(Mem{Base: d}, diag)
+	VSUBSD(x["sigma"], diag, q)
+	VMULSD(x["gamma"], x["s"], old)
+	VMOVAPD(x["gamma"], cos)
+	VFMSUB213SD(old, x["c"], q) // q = c·q - old
+	VMOVAPD(q, x["gamma"])
+	VSUBSD(x["gamma"], diag, diag)
+	VADDSD(diag, cos, diag)
+	VMOVSD(diag, Mem{Base: d, Disp: 8})
+	// The cosine with its sign, and the next.
+	VSQRTSD(x["c"], x["c"], cos)
+	VANDPD(signBit, x["sign"], q)
+	VORPD(q, cos, cos)
+	VSQRTSD(x["s"], x["s"], sin)
+	VUCOMISD(negligible, x["p"])
+	JLS(LabelRef("sweep_negligible"))
+	VMULSD(x["gamma"], x["gamma"], x["p"])
+	VMULSD(x["inverse"], x["p"], x["p"])
+	VMULSD(x["gamma"], cos, x["sign"])
+	Label("sweep_next")
+	VMOVAPD(cos, x["cosine"])
+	VMOVSD(one, q)
+	VDIVSD(x["p"], q, x["inverse"])
+	TESTQ(started, started)
+	JZ(LabelRef("sweep_first"))
+	rotateRows("before", z, ld, n, at, cosBefore, sinBefore)
+	SUBQ(ld, z)
+	Label("sweep_first")
+	MOVQ(U32(1), started)
+	VBROADCASTSD(x["cosine"], cosBefore)
+	VBROADCASTSD(sin, sinBefore)
+	SUBQ(Imm(8), d)
+	SUBQ(Imm(8), e)
+	DECQ(count)
+	JNZ(LabelRef("sweep_rotation"))
+	rotateRows("last", z, ld, n, at, cosBefore, sinBefore)
+	for i, f := range fields {
+		VMOVSD(x[f], Mem{Base: s, Disp: 8 * i})
+	}
 	VZEROUPPER()
 	RET()
+
+	Label("sweep_negligible") // p = c·e² with the c before, the sign against the cosine before
+	VMULSD(Mem{Base: e}, r, x["p"])
+	VXORPD(signBit, x["cosine"], x["sign"])
+	JMP(LabelRef("sweep_next"))
+}
+
+// rotateRows turns the row at z and the one ld behind it.
+func rotateRows(when string, z, ld, n, at reg.Register, c, s reg.VecVirtual) {
+	label := func(name string) string { return "rotate_" + name + "_" + when }
+	one := func(i int) {
+		a, b, p := YMM(), YMM(), YMM()
+		x, y := Mem{Base: at, Disp: 32 * i}, Mem{Base: at, Index: ld, Scale: 1, Disp: 32 * i}
+		VMOVUPD(x, a)
+		VMOVUPD(y, b)
+		VMULPD(a, c, p)
+		VFNMADD231PD(b, s, p)
+		VMULPD(b, c, b)
+		VFMADD231PD(a, s, b)
+		VMOVUPD(p, x)
+		VMOVUPD(b, y)
+	}
+	Load(Param("vectors"), n)
+	MOVQ(z, at)
+	SUBQ(Imm(4), n)
+	JLT(LabelRef(label("few")))
+	Label(label("four"))
+	for i := range 4 {
+		one(i)
+	}
+	ADDQ(Imm(128), at)
+	SUBQ(Imm(4), n)
+	JGE(LabelRef(label("four")))
+	Label(label("few"))
+	ADDQ(Imm(4), n)
+	JZ(LabelRef(label("done")))
+	Label(label("one"))
+	one(0)
+	ADDQ(Imm(32), at)
+	DECQ(n)
+	JNZ(LabelRef(label("one")))
+	Label(label("done"))
 }

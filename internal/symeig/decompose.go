@@ -14,6 +14,7 @@ type Workspace struct {
 	tau      []float64 // n: of the reflector in row k, 0 for none
 	v, w     []float64 // ld: the update still to be made
 	u, y     []float64 // ld: the next reflector and the matrix times it
+	sweep    sweep
 	order    []int
 }
 
@@ -67,29 +68,46 @@ func (w *Workspace) Decompose(a []float64, n int, values, vectors []float64) boo
 // load copies the matrix, scaled by a power of two to numbers of about 1, and
 // returns the factor that takes eigenvalues back.
 func (w *Workspace) load(a []float64, n int) (scale float64, ok bool) {
-	largest, check := 0.0, 0.0
+	// As integers, absolute values sort as they do as numbers, infinities and
+	// NaN last.
+	bits := uint64(0)
 	for i := range n {
 		for _, v := range a[i*n+i : (i+1)*n] {
-			largest = max(largest, math.Abs(v))
-			check += v - v // 0, or NaN for ever
+			bits = max(bits, math.Float64bits(v)&^(1<<63))
 		}
 	}
-	if check != 0 {
+	if bits >= math.Float64bits(math.Inf(1)) {
 		return 0, false
 	}
 	w.n, w.ld = n, padded(n)
-	_, exponent := math.Frexp(largest)
+	_, exponent := math.Frexp(math.Float64frombits(bits))
 	// In two steps: the whole factor may be beyond float64.
 	up, down := math.Ldexp(1, -exponent/2), math.Ldexp(1, -exponent-(-exponent/2))
 	for i := range n {
-		for j := i; j < n; j++ {
-			v := a[i*n+j] * up * down
-			w.a[i*w.ld+j], w.a[j*w.ld+i] = v, v
+		row := w.a[i*w.ld : (i+1)*w.ld]
+		clear(row[n:])
+		row = row[i:n]
+		for j, v := range a[i*n+i : (i+1)*n] {
+			row[j] = v * up * down
 		}
-		clear(w.a[i*w.ld+n : (i+1)*w.ld])
 	}
 	clear(w.a[n*w.ld : w.ld*w.ld])
+	w.mirror()
 	return math.Ldexp(1, exponent), true
+}
+
+// mirror copies the upper triangle to the lower, in squares that keep both in
+// the cache.
+func (w *Workspace) mirror() {
+	const side = 8
+	for i0 := 0; i0 < w.n; i0 += side {
+		for j := i0 + 1; j < w.n; j++ {
+			row := w.a[j*w.ld+i0 : j*w.ld+min(i0+side, j)]
+			for i := range row {
+				row[i] = w.a[(i0+i)*w.ld+j]
+			}
+		}
+	}
 }
 
 // sort orders eigenvalues from the largest to the smallest by insertion: QL

@@ -10,14 +10,16 @@ type kernels struct {
 	updateMultiply func(groups, vectors int, a *float64, ld int, v, w, u, y *float64)
 	// reflect multiplies a by I - tau·u·uᵀ from the right.
 	reflect func(groups, vectors int, a *float64, ld int, u *float64, tau float64)
-	// rotate replaces x and y by c·x - s·y and s·x + c·y.
-	rotate func(vectors int, x, y *float64, c, s float64)
+	// qlSweep makes count rotations of one QL step: of row z and the next, then
+	// upwards, as elements d and e of diagonal and off-diagonal say. state is
+	// that of a sweep.
+	qlSweep func(count, vectors int, d, e, z *float64, ld int, state *float64)
 }
 
 var machine = machineKernels()
 
 // twins are the kernels in Go.
-var twins = kernels{updateMultiplyTwin, reflectTwin, rotateTwin}
+var twins = kernels{updateMultiplyTwin, reflectTwin, qlSweepTwin}
 
 // padded rounds up to whole vectors.
 func padded(n int) int { return (n + 3) &^ 3 }
@@ -59,14 +61,5 @@ func reflectTwin(groups, vectors int, a *float64, ld int, u *float64, tau float6
 		for j, v := range us {
 			x[j] -= f * v
 		}
-	}
-}
-
-func rotateTwin(vectors int, x, y *float64, c, s float64) {
-	a, b := row(x, 0, 0, 4*vectors), row(y, 0, 0, 4*vectors)
-	for i, p := range a {
-		q := b[i]
-		a[i] = c*p - s*q
-		b[i] = s*p + c*q
 	}
 }

@@ -13,5 +13,5 @@ func machineKernels() kernels {
 	if !accelerated {
 		return twins
 	}
-	return kernels{updateMultiply: updateMultiply, reflect: reflect, rotate: rotate}
+	return kernels{updateMultiply: updateMultiply, reflect: reflect, qlSweep: qlSweep}
 }

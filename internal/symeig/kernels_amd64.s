@@ -174,51 +174,215 @@ reflect_subtract:
 	VZEROUPPER
 	RET
 
-// func rotate(vectors int, x *float64, y *float64, c float64, s float64)
-// Requires: AVX, FMA3
-TEXT ·rotate(SB), NOSPLIT, $0-40
-	MOVQ         vectors+0(FP), AX
-	MOVQ         x+8(FP), CX
-	MOVQ         y+16(FP), DX
-	VBROADCASTSD c+24(FP), Y0
-	VBROADCASTSD s+32(FP), Y1
+// func qlSweep(count int, vectors int, d *float64, e *float64, z *float64, ld int, s *float64)
+// Requires: AVX, AVX2, FMA3
+TEXT ·qlSweep(SB), NOSPLIT, $0-56
+	MOVQ   count+0(FP), AX
+	MOVQ   d+16(FP), CX
+	MOVQ   e+24(FP), DX
+	MOVQ   z+32(FP), BX
+	MOVQ   ld+40(FP), SI
+	SHLQ   $0x03, SI
+	MOVQ   s+48(FP), DI
+	VMOVSD (DI), X0
+	VMOVSD 8(DI), X1
+	VMOVSD 16(DI), X2
+	VMOVSD 24(DI), X3
+	VMOVSD 32(DI), X4
+	VMOVSD 40(DI), X5
+	VMOVSD 48(DI), X6
+	VMOVSD 56(DI), X7
+	XORQ   R8, R8
+	VXORPD Y8, Y8, Y8
+	VXORPD Y9, Y9, Y9
 
-rotate_two:
-	CMPQ         AX, $0x02
-	JLT          rotate_one
-	VMOVUPD      (CX), Y2
-	VMOVUPD      (DX), Y3
-	VMULPD       Y2, Y0, Y4
-	VMULPD       Y3, Y0, Y5
-	VFNMADD231PD Y3, Y1, Y4
-	VFMADD231PD  Y2, Y1, Y5
-	VMOVUPD      Y4, (CX)
-	VMOVUPD      Y5, (DX)
-	VMOVUPD      32(CX), Y2
-	VMOVUPD      32(DX), Y3
-	VMULPD       Y2, Y0, Y4
-	VMULPD       Y3, Y0, Y5
-	VFNMADD231PD Y3, Y1, Y4
-	VFMADD231PD  Y2, Y1, Y5
-	VMOVUPD      Y4, 32(CX)
-	VMOVUPD      Y5, 32(DX)
-	ADDQ         $0x40, CX
-	ADDQ         $0x40, DX
-	SUBQ         $0x02, AX
-	JMP          rotate_two
+sweep_rotation:
+	VADDSD      (DX), X2, X12
+	VMULSD      X12, X5, X13
+	VMOVSD      X13, 8(DX)
+	VMULSD      X12, X3, X3
+	VMOVSD      one<>+0(SB), X13
+	VDIVSD      X12, X13, X13
+	VMOVAPD     X4, X12
+	VMULSD      X13, X2, X4
+	VMULSD      (DX), X13, X5
+	VMOVSD      (CX), X11
+	VSUBSD      X0, X11, X13
+	VMULSD      X1, X5, X14
+	VMOVAPD     X1, X10
+	VFMSUB213SD X14, X4, X13
+	VMOVAPD     X13, X1
+	VSUBSD      X1, X11, X11
+	VADDSD      X11, X10, X11
+	VMOVSD      X11, 8(CX)
+	VSQRTSD     X4, X4, X10
+	VANDPD      signBit<>+0(SB), X7, X13
+	VORPD       X13, X10, X10
+	VSQRTSD     X5, X5, X11
+	VUCOMISD    negligible<>+0(SB), X2
+	JLS         sweep_negligible
+	VMULSD      X1, X1, X2
+	VMULSD      X3, X2, X2
+	VMULSD      X1, X10, X7
 
-rotate_one:
-	TESTQ        AX, AX
-	JZ           rotate_done
-	VMOVUPD      (CX), Y2
-	VMOVUPD      (DX), Y3
-	VMULPD       Y2, Y0, Y4
-	VMULPD       Y3, Y0, Y5
-	VFNMADD231PD Y3, Y1, Y4
-	VFMADD231PD  Y2, Y1, Y5
-	VMOVUPD      Y4, (CX)
-	VMOVUPD      Y5, (DX)
+sweep_next:
+	VMOVAPD X10, X6
+	VMOVSD  one<>+0(SB), X13
+	VDIVSD  X2, X13, X3
+	TESTQ   R8, R8
+	JZ      sweep_first
+	MOVQ    vectors+8(FP), R8
+	MOVQ    BX, R9
+	SUBQ    $0x04, R8
+	JLT     rotate_few_before
 
-rotate_done:
+rotate_four_before:
+	VMOVUPD      (R9), Y10
+	VMOVUPD      (R9)(SI*1), Y12
+	VMULPD       Y10, Y8, Y13
+	VFNMADD231PD Y12, Y9, Y13
+	VMULPD       Y12, Y8, Y12
+	VFMADD231PD  Y10, Y9, Y12
+	VMOVUPD      Y13, (R9)
+	VMOVUPD      Y12, (R9)(SI*1)
+	VMOVUPD      32(R9), Y10
+	VMOVUPD      32(R9)(SI*1), Y12
+	VMULPD       Y10, Y8, Y13
+	VFNMADD231PD Y12, Y9, Y13
+	VMULPD       Y12, Y8, Y12
+	VFMADD231PD  Y10, Y9, Y12
+	VMOVUPD      Y13, 32(R9)
+	VMOVUPD      Y12, 32(R9)(SI*1)
+	VMOVUPD      64(R9), Y10
+	VMOVUPD      64(R9)(SI*1), Y12
+	VMULPD       Y10, Y8, Y13
+	VFNMADD231PD Y12, Y9, Y13
+	VMULPD       Y12, Y8, Y12
+	VFMADD231PD  Y10, Y9, Y12
+	VMOVUPD      Y13, 64(R9)
+	VMOVUPD      Y12, 64(R9)(SI*1)
+	VMOVUPD      96(R9), Y10
+	VMOVUPD      96(R9)(SI*1), Y12
+	VMULPD       Y10, Y8, Y13
+	VFNMADD231PD Y12, Y9, Y13
+	VMULPD       Y12, Y8, Y12
+	VFMADD231PD  Y10, Y9, Y12
+	VMOVUPD      Y13, 96(R9)
+	VMOVUPD      Y12, 96(R9)(SI*1)
+	ADDQ         $0x80, R9
+	SUBQ         $0x04, R8
+	JGE          rotate_four_before
+
+rotate_few_before:
+	ADDQ $0x04, R8
+	JZ   rotate_done_before
+
+rotate_one_before:
+	VMOVUPD      (R9), Y10
+	VMOVUPD      (R9)(SI*1), Y12
+	VMULPD       Y10, Y8, Y13
+	VFNMADD231PD Y12, Y9, Y13
+	VMULPD       Y12, Y8, Y12
+	VFMADD231PD  Y10, Y9, Y12
+	VMOVUPD      Y13, (R9)
+	VMOVUPD      Y12, (R9)(SI*1)
+	ADDQ         $0x20, R9
+	DECQ         R8
+	JNZ          rotate_one_before
+
+rotate_done_before:
+	SUBQ SI, BX
+
+sweep_first:
+	MOVQ         $0x00000001, R8
+	VBROADCASTSD X6, Y8
+	VBROADCASTSD X11, Y9
+	SUBQ         $0x08, CX
+	SUBQ         $0x08, DX
+	DECQ         AX
+	JNZ          sweep_rotation
+	MOVQ         vectors+8(FP), R8
+	MOVQ         BX, R9
+	SUBQ         $0x04, R8
+	JLT          rotate_few_last
+
+rotate_four_last:
+	VMOVUPD      (R9), Y10
+	VMOVUPD      (R9)(SI*1), Y11
+	VMULPD       Y10, Y8, Y12
+	VFNMADD231PD Y11, Y9, Y12
+	VMULPD       Y11, Y8, Y11
+	VFMADD231PD  Y10, Y9, Y11
+	VMOVUPD      Y12, (R9)
+	VMOVUPD      Y11, (R9)(SI*1)
+	VMOVUPD      32(R9), Y10
+	VMOVUPD      32(R9)(SI*1), Y11
+	VMULPD       Y10, Y8, Y12
+	VFNMADD231PD Y11, Y9, Y12
+	VMULPD       Y11, Y8, Y11
+	VFMADD231PD  Y10, Y9, Y11
+	VMOVUPD      Y12, 32(R9)
+	VMOVUPD      Y11, 32(R9)(SI*1)
+	VMOVUPD      64(R9), Y10
+	VMOVUPD      64(R9)(SI*1), Y11
+	VMULPD       Y10, Y8, Y12
+	VFNMADD231PD Y11, Y9, Y12
+	VMULPD       Y11, Y8, Y11
+	VFMADD231PD  Y10, Y9, Y11
+	VMOVUPD      Y12, 64(R9)
+	VMOVUPD      Y11, 64(R9)(SI*1)
+	VMOVUPD      96(R9), Y10
+	VMOVUPD      96(R9)(SI*1), Y11
+	VMULPD       Y10, Y8, Y12
+	VFNMADD231PD Y11, Y9, Y12
+	VMULPD       Y11, Y8, Y11
+	VFMADD231PD  Y10, Y9, Y11
+	VMOVUPD      Y12, 96(R9)
+	VMOVUPD      Y11, 96(R9)(SI*1)
+	ADDQ         $0x80, R9
+	SUBQ         $0x04, R8
+	JGE          rotate_four_last
+
+rotate_few_last:
+	ADDQ $0x04, R8
+	JZ   rotate_done_last
+
+rotate_one_last:
+	VMOVUPD      (R9), Y10
+	VMOVUPD      (R9)(SI*1), Y11
+	VMULPD       Y10, Y8, Y12
+	VFNMADD231PD Y11, Y9, Y12
+	VMULPD       Y11, Y8, Y11
+	VFMADD231PD  Y10, Y9, Y11
+	VMOVUPD      Y12, (R9)
+	VMOVUPD      Y11, (R9)(SI*1)
+	ADDQ         $0x20, R9
+	DECQ         R8
+	JNZ          rotate_one_last
+
+rotate_done_last:
+	VMOVSD X0, (DI)
+	VMOVSD X1, 8(DI)
+	VMOVSD X2, 16(DI)
+	VMOVSD X3, 24(DI)
+	VMOVSD X4, 32(DI)
+	VMOVSD X5, 40(DI)
+	VMOVSD X6, 48(DI)
+	VMOVSD X7, 56(DI)
 	VZEROUPPER
 	RET
+
+sweep_negligible:
+	VMULSD (DX), X12, X2
+	VXORPD signBit<>+0(SB), X6, X7
+	JMP    sweep_next
+
+DATA signBit<>+0(SB)/8, $0x8000000000000000
+DATA signBit<>+8(SB)/8, $0x0000000000000000
+GLOBL signBit<>(SB), RODATA|NOPTR, $16
+
+DATA one<>+0(SB)/8, $0x3ff0000000000000
+GLOBL one<>(SB), RODATA|NOPTR, $8
+
+DATA negligible<>+0(SB)/8, $0x03f0000000000000
+GLOBL negligible<>(SB), RODATA|NOPTR, $8

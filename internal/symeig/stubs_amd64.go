@@ -11,5 +11,6 @@ func updateMultiply(groups int, vectors int, a *float64, ld int, v *float64, w *
 // reflect multiplies the matrix a of 4·groups rows by 4·vectors columns by I - tau·u·uᵀ from the right.
 func reflect(groups int, vectors int, a *float64, ld int, u *float64, tau float64)
 
-// rotate replaces rows x and y of 4·vectors columns by c·x - s·y and s·x + c·y.
-func rotate(vectors int, x *float64, y *float64, c float64, s float64)
+// qlSweep makes count rotations of 4·vectors columns, upwards from elements d, e and row z;
+// s are the eight numbers of a sweep.
+func qlSweep(count int, vectors int, d *float64, e *float64, z *float64, ld int, s *float64)

@@ -213,8 +213,10 @@ func TestKernelsAgree(t *testing.T) {
 			b, y := slices.Clone(a), make([]float64, n)
 			k.updateMultiply(groups, groups, &b[0], ld, &v[0], &w[0], &u[0], &y[0])
 			k.reflect(groups, groups, &b[0], ld, &u[0], 0.3)
-			k.rotate(groups, &b[0], &b[2*ld], 0.6, 0.8)
-			return append(b, y...)
+			d, e := spread(n, func(i int) float64 { return float64(i) }), spread(n, func(i int) float64 { return 1 })
+			s := sweep{sigma: 0.1, gamma: 2, p: 4, inverse: 0.25, c: 1, cosine: 1, sign: -1}
+			k.qlSweep(n-1, groups, &d[n-2], &e[n-2], &b[(n-2)*ld], ld, &s.sigma)
+			return slices.Concat(b, y, d, e, []float64{s.gamma, s.p, s.inverse, s.c, s.s, s.cosine, s.sign})
 		}
 		got, want := run(machine), run(twins)
 		for i := range got {

@@ -24,6 +24,7 @@ func (w *Workspace) tridiagonalise() {
 		fastblas.Axpy(-w.w[k], w.v[:k+1], x)
 		w.diag[k] = x[k]
 		if k == 0 {
+			w.off[n-1] = 0
 			return
 		}
 		clear(x[k:])
@@ -67,12 +68,16 @@ func householder(x []float64) (beta, tau float64) {
 }
 
 // accumulate sets z to the product of the reflections, transposed: rows are
-// then the vectors that QL rotates.
+// then the vectors that QL rotates. Signs are chosen that leave no off-diagonal
+// element negative.
 func (w *Workspace) accumulate() {
 	n, ld := w.n, w.ld
 	clear(w.z[:ld*ld])
-	for i := range ld {
-		w.z[i*ld+i] = 1
+	sign := 1.0
+	for i := range n {
+		w.z[i*ld+i] = sign
+		sign = math.Copysign(sign, w.off[i]*sign)
+		w.off[i] = math.Abs(w.off[i])
 	}
 	for k := 1; k < n; k++ {
 		if w.tau[k] == 0 {
