@@ -114,24 +114,16 @@ func (p *pipeline) sigmaSummary(foreground []bool) SigmaSummary {
 	return s
 }
 
-// measurement returns the factor that takes x at t* back to stabilised
-// measurements.
-func (p *pipeline) measurement() float32 {
-	f, _ := p.scale.Measured(p.scale.T)
-	return float32(f)
-}
-
 // shellSummary compares the shell before and after.
 func (p *pipeline) shellSummary(clean *signals.Signals, foreground []bool, b float64, volumes []int) ShellSummary {
 	var before, after, residual, square, n float64
-	f := p.measurement()
-	for r := range clean.Len() {
+	for r, v := range clean.Voxel {
 		if !foreground[r] {
 			continue
 		}
-		y, x, sigma := p.y.Row(r), clean.Row(r), float64(p.sigma[r])
+		x, sigma := clean.Row(r), float64(p.sigma[r])
 		for _, i := range volumes {
-			measured := float64(y[i]*f) * sigma
+			measured := float64(p.im.Volume(i)[v])
 			d := (measured - float64(x[i])) / sigma
 			before += measured
 			after += float64(x[i])
@@ -153,15 +145,13 @@ func (p *pipeline) b0Repeats(foreground []bool, volumes []int) *float64 {
 		return nil
 	}
 	var deviations []float64
-	f := float64(p.measurement())
-	for r := range p.y.Len() {
+	for r, voxel := range p.y.Voxel {
 		if !foreground[r] {
 			continue
 		}
 		var sum, square float64
-		row := p.y.Row(r)
 		for _, i := range volumes {
-			v := float64(row[i]) * f * float64(p.sigma[r])
+			v := float64(p.im.Volume(i)[voxel])
 			sum += v
 			square += v * v
 		}
