@@ -61,6 +61,7 @@ type pipeline struct {
 	noise     *noise.Map
 	y         *signals.Signals
 	scale     prior.Scaling
+	prior     PriorSummary
 }
 
 func (p *pipeline) run(ctx context.Context) (*Result, error) {
@@ -145,7 +146,10 @@ func (p *pipeline) denoise(ctx context.Context) (*signals.Signals, error) {
 	if p.o.Sampler == Mean {
 		options.Progress = progress
 	}
-	g := prior.NewGaussian(p.y.Grid, p.y.D, p.scale, options)
+	g, err := p.choosePrior(ctx, options)
+	if err != nil {
+		return nil, err
+	}
 	if p.o.Sampler == Mean {
 		err = diffusion.PosteriorMean(ctx, g, clean.Values, p.y.Values, p.scale.T)
 	} else if err = g.Fit(ctx, p.y.Values); err == nil {

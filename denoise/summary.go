@@ -23,6 +23,7 @@ type Summary struct {
 	AlphaBar         float64        `json:"alpha_bar_matched"`
 	Timesteps        int            `json:"timesteps"`
 	Schedule         string         `json:"schedule"`
+	Prior            PriorSummary   `json:"prior"`
 	Shells           []ShellSummary `json:"shells,omitempty"`
 	Gridded          bool           `json:"q_space_grid,omitempty"` // b-values form no shells
 	Warnings         []string       `json:"warnings,omitempty"`
@@ -60,7 +61,7 @@ func (p *pipeline) summarise(clean *signals.Signals) Summary {
 	s := Summary{
 		Volumes: p.y.D, VoxelsDenoised: p.y.Len(), VoxelsConstant: p.chosen.constant, VoxelsNonFinite: p.chosen.nonFinite,
 		ForegroundVoxels: count(foreground), RicianCorrected: p.magnitude,
-		Sigma: p.sigmaSummary(foreground), SignalSpread: p.scale.Scale,
+		Sigma: p.sigmaSummary(foreground), SignalSpread: p.scale.Scale, Prior: p.prior,
 		Timestep: p.scale.T, AlphaBar: p.o.Schedule.AlphaBar(p.scale.T), Timesteps: p.o.Schedule.T(), Schedule: p.o.Schedule.Name(),
 	}
 	if p.table != nil {

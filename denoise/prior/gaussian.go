@@ -12,7 +12,10 @@ type GaussianOptions struct {
 	Extent [3]int // block size of the first stage in voxels, odd; 0 means 5×5×5
 	Stride int    // distance between block centres of the first stage in voxels; 0 means 2
 	// Local stops at the first stage, whose blocks know nothing of each other.
-	Local    bool
+	Local bool
+	// Soft takes softer weights in the groups, better where weak structure is
+	// everywhere: scans of high signal with many components.
+	Soft     bool
 	Threads  int // 0 means one per core
 	Progress func(done, total int)
 }
@@ -127,37 +130,52 @@ const faintest = 1e10
 
 // learn goes through the stages for f·x, whose noise has unit variance.
 func (g *Gaussian) learn(ctx context.Context, x []float32, f float64) (*learned, error) {
-	m := &learned{o: g.o, grid: g.grid}
-	var err error
-	if m.sub, err = learnSubspace(ctx, x, g.d, f, g.o.Threads); err != nil {
-		return nil, err
-	}
-	if m.sub.k > 0 && m.sub.variance[0] > faintest {
-		m.exact = true
-		return m, nil
-	}
-	m.tail = learnTail(g.grid, m.sub, x, float32(f))
-	z, err := m.sub.encode(ctx, x, float32(f), g.o.Threads)
+	sub, err := learnSubspace(ctx, x, g.d, f, g.o.Threads)
 	if err != nil {
 		return nil, err
 	}
-	if g.o.Local || m.sub.k == 0 {
-		m.noisy = z
-		return m, nil
-	}
-	if m.pilot, err = m.local().estimate(ctx, z, z, 1); err != nil {
+	if _, err := sub.extend(ctx, g.grid, x, float32(f), g.o.Threads); err != nil {
 		return nil, err
 	}
-	for _, p := range refining {
+	m := &learned{o: g.o, grid: g.grid, sub: sub}
+	return m, m.refine(ctx, x, f)
+}
+
+// refine goes through the stages after the first.
+func (m *learned) refine(ctx context.Context, x []float32, f float64) error {
+	if m.sub.k > 0 && m.sub.variance[0] > faintest {
+		m.exact = true
+		return nil
+	}
+	m.tail = learnTail(m.grid, m.sub, x, float32(f))
+	z, err := m.sub.encode(ctx, x, float32(f), m.o.Threads)
+	if err != nil {
+		return err
+	}
+	if m.o.Local || m.sub.k == 0 {
+		m.noisy = z
+		return nil
+	}
+	if m.pilot, err = m.local().estimate(ctx, z, z, 1); err != nil {
+		return err
+	}
+	for _, p := range m.passes().refining {
 		if m.pilot, err = m.groups().estimate(ctx, p, z, m.pilot, 1); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return m, nil
+	return nil
 }
 
 func (m *learned) local() *local {
 	return &local{grid: m.grid, sub: m.sub, tiling: signals.Tiling{Extent: m.o.Extent, Stride: m.o.Stride}, threads: m.o.Threads}
+}
+
+func (m *learned) passes() passes {
+	if m.o.Soft {
+		return soft
+	}
+	return sharp
 }
 
 func (m *learned) groups() *groups {
@@ -181,7 +199,7 @@ func (m *learned) evaluate(ctx context.Context, dst, x []float32, f, sigma, unit
 	} else if m.o.Local {
 		y, err = m.local().estimate(ctx, m.noisy, y, sigma)
 	} else {
-		y, err = m.groups().estimate(ctx, reading, y, m.pilot, sigma)
+		y, err = m.groups().estimate(ctx, m.passes().reading, y, m.pilot, sigma)
 	}
 	if err != nil {
 		return err

@@ -180,7 +180,7 @@ func TestGaussianKeepsNoiseFreeLowRankSignals(t *testing.T) {
 		clean.Values[i] *= 200 // noise of 1 is nothing here
 	}
 	out := denoised(t, clean, false, GaussianOptions{})
-	if e := rms(out, clean.Values); e > 0.05 {
+	if e := rms(out, clean.Values); e > 0.1 {
 		t.Errorf("noise-free signals change by %.4f σ", e)
 	}
 }

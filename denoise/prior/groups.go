@@ -21,16 +21,26 @@ const (
 // pass is one sweep over a scan by groups of patches.
 type pass struct {
 	stride, shift int
-	// ridge is the factor by which the pilot's covariance is too large: part of
-	// what is left of the noise in the pilot counts as signal in it.
+	// ridge multiplies the noise, because the pilot's covariance is too large:
+	// part of what is left of the noise in the pilot counts as signal in it.
 	ridge float64
+	// twice takes what the weights w leave of the residual, w(1-w), back: the
+	// weights become 1-(1-w)², nearer to all or nothing.
+	twice bool
 }
 
-// The passes that refine the first estimate, and the one that reads the result
-// off the Gaussians learned from it.
+// passes are the sweeps that refine the first estimate, and the one that reads
+// the result off the Gaussians learned from it.
+type passes struct {
+	refining [2]pass
+	reading  pass
+}
+
+// Sharp weights for the usual scan, whose signals lie in few dimensions, and
+// softer ones for scans of high signal, where weak structure is everywhere.
 var (
-	refining = []pass{{stride: 4, ridge: 3}, {stride: 4, shift: 2, ridge: 2}}
-	reading  = pass{stride: 3, shift: 1, ridge: 2}
+	sharp = passes{[2]pass{{stride: 4, ridge: 6, twice: true}, {stride: 4, shift: 2, ridge: 5, twice: true}}, pass{stride: 3, shift: 1, ridge: 5, twice: true}}
+	soft  = passes{[2]pass{{stride: 4, ridge: 3}, {stride: 4, shift: 2, ridge: 3}}, pass{stride: 3, shift: 1, ridge: 3}}
 )
 
 // groups is the second stage. Patches of 3×3×3 voxels × K components that look
@@ -62,7 +72,7 @@ func (g *groups) estimate(ctx context.Context, p pass, y, pilot []float32, sigma
 		if !w.choose(b, pilot, p.stride) {
 			return nil
 		}
-		if !solve(w, &w.single, y, pilot, p.ridge, sigma) && !solve(w, w.double(), y, pilot, p.ridge, sigma) {
+		if !solve(w, &w.single, y, pilot, p, sigma) && !solve(w, w.double(), y, pilot, p, sigma) {
 			return errDecomposition
 		}
 		w.add(out, weight)
@@ -270,10 +280,10 @@ const tooSteep = 0.05
 // solve leaves the posterior mean of the group's patches of y in result. With
 // P the pilot's patches about their mean, one per row, the prior covariance is
 // PᵀP/(n·ridge), and for data Y about its mean the posterior mean is
-// Y·Pᵀ(PPᵀ + n·ridge·σ²)⁻¹P: a problem of the size of the group, not of the
-// patch. The mean is between the pilot's and the data's, which at unit noise
+// Y·Pᵀ(PPᵀ + n·ridge·σ²)⁻¹P =: Y·H: a problem of the size of the group, not of
+// the patch. Taken twice, H becomes 2H - H². The mean is between the pilot's and the data's, which at unit noise
 // count the same. It reports false if T is not precise enough.
-func solve[T fastblas.Float](w *groupWork, s *gaussianWork[T], y, pilot []float32, ridge, sigma float64) bool {
+func solve[T fastblas.Float](w *groupWork, s *gaussianWork[T], y, pilot []float32, p pass, sigma float64) bool {
 	n, values := len(w.members)/len(w.offset), s.values
 	gather(w, s.pilot, pilot)
 	gather(w, s.data, y)
@@ -286,7 +296,7 @@ func solve[T fastblas.Float](w *groupWork, s *gaussianWork[T], y, pilot []float3
 	subtractRows(s.pilot, s.pilotMean, n)
 	subtractRows(s.data, s.mean, n)
 	fastblas.Syrk(true, false, n, values, 1, s.pilot, values, 0, s.gram, n)
-	noise := float64(n) * ridge * sigma * sigma
+	noise := float64(n) * p.ridge * sigma * sigma
 	largest := 0.0
 	for i := range n {
 		largest = max(largest, float64(s.gram[i*n+i]))
@@ -302,6 +312,10 @@ func solve[T fastblas.Float](w *groupWork, s *gaussianWork[T], y, pilot []float3
 	fastblas.Gemm(false, true, n, n, values, 1, s.data, values, s.pilot, values, 0, s.cross, n)
 	fastblas.Gemm(false, true, n, n, n, 1, s.cross, n, s.inverse, n, 0, s.mix, n)
 	fastblas.Gemm(false, false, n, n, n, 1, s.mix, n, s.inverse, n, 0, s.cross, n)
+	if p.twice {
+		fastblas.Gemm(false, true, n, n, n, 1, s.cross, n, s.inverse, n, 0, s.mix, n)
+		fastblas.Gemm(false, false, n, n, n, T(noise), s.mix, n, s.inverse, n, 1, s.cross, n)
+	}
 	fastblas.Gemm(false, false, n, values, n, 1, s.cross, n, s.pilot, values, 0, s.data, values)
 	for j := range n {
 		out := w.result[j*values : (j+1)*values]

@@ -29,7 +29,7 @@ func aGroup(t testing.TB, k int) (w *groupWork, pilot, data *signals.Signals) {
 	return w, pilot, data
 }
 
-// The group's estimate is m + C(C+σ²)⁻¹(y-m) with C = PᵀP/(n·ridge) written out
+// The group's estimate is m + H(y-m) with H = C(C+σ²)⁻¹, taken twice 2H-H², with C = PᵀP/(n·ridge) written out
 // in the values of a patch, and m between the means of pilot and data.
 func TestGroupEstimateByDefinition(t *testing.T) {
 	const k, ridge = 2, 2.0
@@ -47,7 +47,8 @@ func TestGroupEstimateByDefinition(t *testing.T) {
 		}
 		return m
 	}
-	for _, sigma := range []float64{1, 0.2, 4} {
+	for i, sigma := range []float64{1, 0.2, 4, 1} {
+		twice := i == 3
 		p, y := rows(pilot), rows(data)
 		mean := make([]float64, values)
 		for c := range values {
@@ -72,10 +73,20 @@ func TestGroupEstimateByDefinition(t *testing.T) {
 		if err := weighted.Solve(&noisy, &cov); err != nil {
 			t.Fatal(err)
 		}
+		if twice {
+			var square mat.Dense
+			square.Mul(&weighted, &weighted)
+			weighted.Scale(2, &weighted)
+			weighted.Sub(&weighted, &square)
+		}
 		want.Mul(y, &weighted)
 		for name, ok := range map[string]func() bool{
-			"single": func() bool { return solve(w, &w.single, data.Values, pilot.Values, ridge, sigma) },
-			"double": func() bool { return solve(w, w.double(), data.Values, pilot.Values, ridge, sigma) },
+			"single": func() bool {
+				return solve(w, &w.single, data.Values, pilot.Values, pass{ridge: ridge, twice: twice}, sigma)
+			},
+			"double": func() bool {
+				return solve(w, w.double(), data.Values, pilot.Values, pass{ridge: ridge, twice: twice}, sigma)
+			},
 		} {
 			if !ok() {
 				t.Fatalf("σ %v: %s precision refused", sigma, name)
@@ -184,7 +195,7 @@ func BenchmarkGroups(b *testing.B) {
 			pilot, data := smooth(24, 24, 12, k, 4, 1)
 			g := &groups{grid: pilot.Grid, k: k, threads: 1}
 			for b.Loop() {
-				if _, err := g.estimate(b.Context(), refining[0], data.Values, pilot.Values, 1); err != nil {
+				if _, err := g.estimate(b.Context(), sharp.refining[0], data.Values, pilot.Values, 1); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -196,7 +207,7 @@ func BenchmarkGroups(b *testing.B) {
 // A group's linear algebra takes no memory.
 func TestGroupsDoNotAllocate(t *testing.T) {
 	w, pilot, data := aGroup(t, 4)
-	if n := testing.AllocsPerRun(20, func() { solve(w, &w.single, data.Values, pilot.Values, 2, 1) }); n > 0 {
+	if n := testing.AllocsPerRun(20, func() { solve(w, &w.single, data.Values, pilot.Values, sharp.reading, 1) }); n > 0 {
 		t.Errorf("%v allocations in a group", n)
 	}
 }
