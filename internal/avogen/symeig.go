@@ -17,22 +17,6 @@ func symeig() {
 	qlSweep()
 }
 
-// fourRows are the addresses of four rows, ld bytes apart.
-type fourRows struct{ base, ld, three reg.Register }
-
-func loadFourRows(name string) fourRows {
-	r := fourRows{base: Load(Param(name), GP64()).(reg.Register), ld: float64s.bytes("ld"), three: GP64()}
-	LEAQ(Mem{Base: r.ld, Index: r.ld, Scale: 2}, r.three)
-	return r
-}
-
-// at addresses row i, disp bytes from where base is.
-func (r fourRows) at(i, disp int) Mem {
-	m := strided(r.base, r.base, r.ld, r.three, i)
-	m.Disp = disp
-	return m
-}
-
 // sumFour puts the sums of four vectors into one.
 func sumFour(a []reg.VecVirtual, dst, t reg.VecVirtual) {
 	VHADDPD(a[1], a[0], a[0])
@@ -42,20 +26,12 @@ func sumFour(a []reg.VecVirtual, dst, t reg.VecVirtual) {
 	VADDPD(t, dst, dst)
 }
 
-func vecs(n int) []reg.VecVirtual {
-	out := make([]reg.VecVirtual, n)
-	for i := range out {
-		out[i] = YMM()
-	}
-	return out
-}
-
 func updateMultiply() {
 	const name = "updateMultiply"
 	TEXT(name, NOSPLIT, "func(groups, vectors int, a *float64, ld int, v, w, u, y *float64)")
 	Doc(name+" subtracts v·wᵀ + w·vᵀ from the matrix a of 4·groups rows by 4·vectors columns", "and sets y to its product with u.")
 	groups := Load(Param("groups"), GP64())
-	a := loadFourRows("a")
+	a := float64s.fourRows("a", "ld")
 	y := Load(Param("y"), GP64()).(reg.Register)
 	vi := Load(Param("v"), GP64()).(reg.Register)
 	wi := Load(Param("w"), GP64()).(reg.Register)
@@ -107,7 +83,7 @@ func reflect() {
 	TEXT(name, NOSPLIT, "func(groups, vectors int, a *float64, ld int, u *float64, tau float64)")
 	Doc(name + " multiplies the matrix a of 4·groups rows by 4·vectors columns by I - tau·u·uᵀ from the right.")
 	groups := Load(Param("groups"), GP64())
-	a := loadFourRows("a")
+	a := float64s.fourRows("a", "ld")
 	tau := YMM()
 	VBROADCASTSD(param("tau"), tau)
 	u, n, next := GP64(), GP64(), GP64()
