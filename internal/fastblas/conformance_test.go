@@ -65,7 +65,11 @@ func shapes(rng *rand.Rand) [][3]int {
 		{rowBlock - 1, 5, 3}, {rowBlock, 5, 3}, {rowBlock + 1, 20, 3}, {2*rowBlock + 7, 3, 300},
 		{3, columnBlock - 1, 4}, {3, columnBlock, 4}, {8, columnBlock + 1, 4}, {2, columnBlock + 20, depthBlock + 5},
 	}
-	for range 60 {
+	random := 60
+	if raceEnabled { // many times slower
+		random = 6
+	}
+	for range random {
 		out = append(out, [3]int{1 + rng.IntN(30), 1 + rng.IntN(40), 1 + rng.IntN(50)})
 	}
 	return out
