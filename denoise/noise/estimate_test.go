@@ -235,9 +235,9 @@ func TestHaarCoefficientsByDefinition(t *testing.T) {
 				s.Row(r)[0] += float32(x*y + y*z)
 			}
 		}
-		h := newHaar(s, []float64{0}, []float64{1}, g.NX*g.NY)
+		e := &estimator{s: s, volumes: []int{0}, mean: []float64{0}, folds: tiling{g.NX, g.NY, 1, 1}}
 		n := 0
-		h.each(column{0, g.NX, 0, g.NY, 0}, []float32{1}, 1, func(_ int, coef []float32) {
+		e.newHaar(1).each(column{0, g.NX, 0, g.NY, 0}, basis{[]float32{1}, 1}, func(_ int, coef []float32) {
 			n++
 			if math.Abs(float64(coef[0])) > 1e-3 {
 				t.Errorf("shape %v: smooth field gives coefficient %v", shape, coef[0])

@@ -139,21 +139,23 @@ func TestEstimateIgnoresStructureOutside(t *testing.T) {
 }
 
 // Smoothing is a weighted mean: G*(value·weight)/G*weight.
-func TestSmoothVolumeByDefinition(t *testing.T) {
+func TestSmootherByDefinition(t *testing.T) {
 	const nx, ny, nz, sd = 5, 4, 3, 1.2
 	rng := rand.New(rand.NewPCG(1, 9))
 	value, weight := make([]float32, nx*ny*nz), make([]float32, nx*ny*nz)
 	for v := range value {
 		value[v], weight[v] = rng.Float32(), max(rng.Float32()-0.3, 0)
 	}
-	got := slices.Clone(value)
-	smoothVolume(got, weight, nx, ny, nz, sd)
+	g := signals.NewGrid(nx, ny, nz, nil)
+	got := make([]float32, len(value))
+	newSmoother(g, weight, sd, [3]int{0, 1, 0}).smooth(got, value)
 	for v := range got {
 		var sum, near float64
 		for u := range value {
 			dx, dy, dz := u%nx-v%nx, u/nx%ny-v/nx%ny, u/(nx*ny)-v/(nx*ny)
-			g := math.Exp(-float64(dx*dx+dy*dy+dz*dz)/(2*sd*sd)) * float64(weight[u])
-			sum, near = sum+g*float64(value[u]), near+g
+			fy := float64(dy) + 0.5
+			w := math.Exp(-(float64(dx*dx)+fy*fy+float64(dz*dz))/(2*sd*sd)) * float64(weight[u])
+			sum, near = sum+w*float64(value[u]), near+w
 		}
 		if math.Abs(float64(got[v])-sum/near) > 1e-5 {
 			t.Fatalf("voxel %d: %v, want %v", v, got[v], sum/near)
@@ -222,14 +224,25 @@ func TestEstimateInAnyUnit(t *testing.T) {
 	}
 }
 
-// E[min(n², 9)] of a standard normal n, integrated.
-func TestClippedPowerOfNormalNoise(t *testing.T) {
-	sum := 0.0
-	const step = 1e-3
-	for n := step / 2; n < 10; n += step {
-		sum += 2 * step * min(n*n, clipLevel*clipLevel) * math.Exp(-n*n/2) / math.Sqrt(2*math.Pi)
-	}
-	if math.Abs(sum-clipped) > 5e-4 {
-		t.Errorf("E[min(n², %v²)] = %.5f, clipped is %v", clipLevel, sum, clipped)
+// E[min(x, top)] of the mean x of k squared standard normal numbers, drawn.
+func TestClippedMeanBySimulation(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 3))
+	for _, c := range []struct {
+		k   int
+		top float64
+	}{{1, 2}, {3, 1.5}, {20, 1.2}} {
+		const n = 200000
+		sum := 0.0
+		for range n {
+			x := 0.0
+			for range c.k {
+				v := rng.NormFloat64()
+				x += v * v / float64(c.k)
+			}
+			sum += min(x, c.top)
+		}
+		if got := clippedMean(c.k, c.top); math.Abs(got-sum/n) > 5/math.Sqrt(n) {
+			t.Errorf("clippedMean(%d, %v) = %.4f, simulated %.4f", c.k, c.top, got, sum/n)
+		}
 	}
 }
