@@ -34,7 +34,7 @@ func TestEstimateWithstands(t *testing.T) {
 		"σ four to one":                      {4, func([]float32, int) {}, 0.05, 0.14, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, want := scan{32, 32, 10, 30, 4, 20, c.ratio, false, 3}.make()
+			s, want := scan{32, 32, 10, 30, 4, 20, c.ratio, false, 3, false}.make()
 			for r := range s.Len() {
 				c.spoil(s.Row(r), r)
 			}
@@ -107,7 +107,7 @@ func TestEstimateWithGaps(t *testing.T) {
 // Structure outside the foreground, which the components do not know, does not
 // count against them.
 func TestEstimateIgnoresStructureOutside(t *testing.T) {
-	s, want := scan{36, 36, 8, 20, 3, 20, 1, false, 4}.make()
+	s, want := scan{36, 36, 8, 20, 3, 20, 1, false, 4, false}.make()
 	foreground := make([]bool, s.Len())
 	rng := rand.New(rand.NewPCG(1, 9))
 	odd := make([]float32, s.D)
@@ -167,7 +167,7 @@ func TestSmootherByDefinition(t *testing.T) {
 func TestEstimateTakesThinImages(t *testing.T) {
 	for _, shape := range [][3]int{{1, 30, 30}, {30, 1, 30}, {30, 30, 1}, {3, 30, 10}, {60, 3, 6}} {
 		for _, d := range []int{12, 160} {
-			s, want := scan{shape[0], shape[1], shape[2], d, 2, 20, 1, false, 3}.make()
+			s, want := scan{shape[0], shape[1], shape[2], d, 2, 20, 1, false, 3, false}.make()
 			m, err := Estimate(t.Context(), s, everywhere(s.Len()), Options{})
 			if err != nil {
 				t.Fatalf("%v × %d: %v", shape, d, err)
@@ -183,12 +183,12 @@ func TestEstimateTakesThinImages(t *testing.T) {
 // σ rather than one next to zero.
 func TestEstimateRefusesTinyImages(t *testing.T) {
 	for _, c := range []struct{ nx, ny, nz, d int }{{1, 1, 1, 5}, {2, 2, 2, 20}, {1, 1, 30, 30}, {3, 3, 3, 7}} {
-		s, _ := scan{c.nx, c.ny, c.nz, c.d, 1, 20, 1, false, 3}.make()
+		s, _ := scan{c.nx, c.ny, c.nz, c.d, 1, 20, 1, false, 3, false}.make()
 		if _, err := Estimate(t.Context(), s, everywhere(s.Len()), Options{}); !errors.Is(err, ErrNoNoise) {
 			t.Errorf("%+v: err = %v, want ErrNoNoise", c, err)
 		}
 	}
-	s, _ := scan{3, 3, 12, 6, 1, 20, 1, false, 3}.make()
+	s, _ := scan{3, 3, 12, 6, 1, 20, 1, false, 3, false}.make()
 	if _, err := Estimate(t.Context(), s, everywhere(s.Len()), Options{}); err != nil {
 		t.Errorf("3×3×12 × 6: %v", err)
 	}
@@ -201,7 +201,7 @@ func TestEstimateRefusesTinyImages(t *testing.T) {
 
 // Whatever the unit, σ follows the image over a hundred binary orders.
 func TestEstimateInAnyUnit(t *testing.T) {
-	s, _ := scan{14, 14, 5, 12, 2, 10, 1, true, 8}.make()
+	s, _ := scan{14, 14, 5, 12, 2, 10, 1, true, 8, false}.make()
 	original := slices.Clone(s.Values)
 	one, err := Estimate(t.Context(), s, everywhere(s.Len()), Options{Magnitude: true})
 	if err != nil {
