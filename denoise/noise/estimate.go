@@ -68,6 +68,7 @@ const (
 	widest      = 3.5
 	mostAnatomy = 6   // components that say where there is anatomy
 	plenty      = 8   // components from which the clipped power alone tells anatomy, so that places need not be weighed
+	allHeard    = 100 // medians of anatomical power above which weighing places changes nothing
 	mostUsed    = 112 // components measured at most: with them the narrowest window has all that is wanted
 )
 
@@ -183,11 +184,13 @@ func (e *estimator) localMap(ctx context.Context) ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	level, err := e.spread(slices.Clone(power), e.quietness)
-	if err != nil {
-		return nil, err
+	if e.loud() < allHeard {
+		level, err := e.spread(slices.Clone(power), e.quietness)
+		if err != nil {
+			return nil, err
+		}
+		e.weighQuiet(anatomy, level)
 	}
-	e.weighQuiet(anatomy, level)
 	return e.spread(power, e.quietness)
 }
 
@@ -214,7 +217,7 @@ func (e *estimator) weighQuiet(anatomy, level []float32) {
 		}
 	}
 	middle := median(anatomy, e.foreground, e.quietness)
-	loud := float32(max(1, math.Pow(float64(e.k)/plenty, 4))) // power of anatomy, in medians, that halves the weight
+	loud := float32(e.loud())
 	for r, a := range anatomy {
 		if e.quietness[r] > 0 && middle > 0 {
 			x := a / (loud * middle)
@@ -222,6 +225,9 @@ func (e *estimator) weighQuiet(anatomy, level []float32) {
 		}
 	}
 }
+
+// loud is the power of anatomy, in medians, that halves the weight of a place.
+func (e *estimator) loud() float64 { return max(1, math.Pow(float64(e.k)/plenty, 4)) }
 
 func meanSquare(v []float32) float32 {
 	if len(v) == 0 {

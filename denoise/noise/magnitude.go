@@ -10,7 +10,7 @@ import (
 
 const (
 	floorStep   = 2   // the correction is smooth: every second voxel along each axis is enough
-	fieldRounds = 3   // rounds in which the smooth map replaces the local solution
+	fieldRounds = 1   // rounds in which the smooth map replaces the local solution
 	floorRounds = 12  // fixed-point rounds, then halvings, at most
 	edgeMargin  = 1.1 // a component stands out when its variance is this much above what noise alone can reach
 )
@@ -57,7 +57,7 @@ func (e *estimator) loading() []float32 {
 
 // undoFloor corrects the map of a magnitude image in place.
 func (e *estimator) undoFloor(ctx context.Context, q, sigma []float32) error {
-	signal, err := e.signalBasis(sigma)
+	signal, err := e.signals(sigma)
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (e *estimator) undoFloor(ctx context.Context, q, sigma []float32) error {
 	for round := range fieldRounds + 1 {
 		err = signals.EachRange(ctx, g.Len(), 256, e.o.Threads, func(worker, from, to int) error {
 			if scratch[worker] == nil {
-				scratch[worker] = make([]float32, 2*d+signal.k)
+				scratch[worker] = make([]float32, d+signal.k)
 			}
 			for r := from; r < to; r++ {
 				if !(known[r] > 0) {
@@ -107,11 +107,17 @@ func (e *estimator) onGrid(r int) bool {
 	return x%floorStep == 0 && y%floorStep == 0 && z%floorStep == 0
 }
 
-// signalBasis returns the principal components of the foreground, volumes
+// signalBasis holds the components of signal and how much of each is signal.
+type signalBasis struct {
+	basis
+	shrink []float32
+}
+
+// signals returns the principal components of the foreground, volumes
 // brought to one level, that stand out of noise of the given map: above the
 // upper edge (1+√(D/n))² of the spectrum of n vectors of white noise
 // (Marchenko and Pastur 1967).
-func (e *estimator) signalBasis(sigma []float32) (basis, error) {
+func (e *estimator) signals(sigma []float32) (signalBasis, error) {
 	d := len(e.volumes)
 	var rows []int
 	for r := range e.s.Len() {
@@ -131,7 +137,7 @@ func (e *estimator) signalBasis(sigma []float32) (basis, error) {
 	}
 	c, err := eigen(cov, d)
 	if err != nil {
-		return basis{}, err
+		return signalBasis{}, err
 	}
 	level, square := 0.0, 0.0
 	for _, w := range e.weight {
@@ -146,22 +152,29 @@ func (e *estimator) signalBasis(sigma []float32) (basis, error) {
 		from++
 	}
 	number := upTo(d)[from:]
-	return c.pick(number...), nil
+	out := signalBasis{basis: c.pick(number...)}
+	for _, k := range number {
+		out.shrink = append(out.shrink, float32(1-square*level/c.Values[k]))
+	}
+	return out, nil
 }
 
-// localMean returns the mean magnitude of every volume in use around one
-// voxel, free of most of its noise: the projection of the mean of up to 2×2×2
-// voxels on the components that stand out. scratch has room for 2·D + k values.
-func (e *estimator) localMean(scratch []float32, signal basis, row int) []float32 {
+// localMean returns the mean magnitude of every volume in use at one voxel,
+// free of most of its noise: the projection on the components that stand out,
+// each shrunk by the share of its variance that is noise. scratch has room for D + k values.
+func (e *estimator) localMean(scratch []float32, signal signalBasis, row int) []float32 {
 	d, k := len(e.volumes), signal.k
-	mean, centred, coef := scratch[:d], scratch[d:2*d], scratch[2*d:2*d+k]
-	e.cubeMean(centred, row)
+	mean, coef := scratch[:d], scratch[d:d+k]
 	clear(coef)
-	for i := range centred {
-		c := float32(e.weight[i] * (float64(centred[i]) - e.mean[i]))
+	values := e.s.Row(row)
+	for i, v := range e.volumes {
+		c := float32(e.weight[i] * (float64(values[v]) - e.mean[i]))
 		for j, b := range signal.data[i*k : (i+1)*k] {
 			coef[j] += b * c
 		}
+	}
+	for j := range coef {
+		coef[j] *= signal.shrink[j]
 	}
 	for i := range mean {
 		sum := float32(0)
@@ -171,28 +184,6 @@ func (e *estimator) localMean(scratch []float32, signal basis, row int) []float3
 		mean[i] = sum/float32(e.weight[i]) + float32(e.mean[i])
 	}
 	return mean
-}
-
-// cubeMean writes the mean of the volumes in use over a voxel and those next to
-// it on the far side.
-func (e *estimator) cubeMean(dst []float32, row int) {
-	clear(dst)
-	x, y, z := e.s.At(row)
-	n := float32(0)
-	for c := range 8 {
-		r := e.s.RowAt(x+c&1, y+c>>1&1, z+c>>2&1)
-		if r < 0 {
-			continue
-		}
-		n++
-		values := e.s.Row(r)
-		for j, i := range e.volumes {
-			dst[j] += values[i]
-		}
-	}
-	for j := range dst {
-		dst[j] /= n
-	}
 }
 
 // factorSum returns Σ q_i ξ(mean_i/σ), given 1/σ.

@@ -7,10 +7,11 @@ import (
 )
 
 const (
-	mostDegree  = 4    // of the polynomial
-	trendError  = 1e-3 // mean square relative error of the trend, in power, that is accepted
-	trendRounds = 6    // Gauss-Newton rounds
-	shortAxis   = 4    // axes shorter than this have no trend
+	mostDegree  = 4     // of the polynomial
+	trendError  = 1e-3  // mean square relative error of the trend, in power, that is accepted
+	trendRounds = 6     // Gauss-Newton rounds
+	shortAxis   = 4     // axes shorter than this have no trend
+	enoughRows  = 30000 // from this many rows on every second voxel along each axis is enough
 )
 
 // trend fits a smooth level to the power of k components, given at the
@@ -21,26 +22,24 @@ const (
 // peak nor at the edge of the mask. It returns the level at every voxel and at
 // the middle of the difference that starts there; 1 if there are too few data
 // for any trend.
-func (e *estimator) trend(power []float32, weight []float32) (voxel, middle []float32) {
+func (e *estimator) trend(power, weight []float32) (voxel, middle []float32) {
 	voxel = make([]float32, len(power))
 	for r := range voxel {
 		voxel[r] = 1
 	}
-	n := 0
+	rows, share := e.trendRows(weight)
 	start := 0.0
-	for r, p := range power {
-		if weight[r] > 0 {
-			n++
-			start += float64(p)
-		}
+	for _, r := range rows {
+		start += float64(power[r])
 	}
-	t := newPolynomial(e, float64(n)*float64(e.k)/(2*haarShare))
+	n := float64(len(rows))
+	t := newPolynomial(e, n*float64(e.k)/(2*share))
 	if t == nil || !(start > 0) {
 		return voxel, voxel
 	}
-	t.beta[0] = math.Log(start / float64(n))
+	t.beta[0] = math.Log(start / n)
 	for range trendRounds {
-		if !t.round(e, power, weight) {
+		if !t.round(e, rows, power, weight) {
 			return voxel, voxel
 		}
 	}
@@ -50,6 +49,24 @@ func (e *estimator) trend(power []float32, weight []float32) (voxel, middle []fl
 		middle[r] = float32(math.Exp(t.at(e, r, 0.5)))
 	}
 	return voxel, middle
+}
+
+// trendRows lists the rows to fit a trend to, and how many of their
+// coefficients carry what an independent one does.
+func (e *estimator) trendRows(weight []float32) (rows []int, share float64) {
+	var all, some []int
+	for r, w := range weight {
+		if w > 0 {
+			all = append(all, r)
+			if e.onGrid(r) {
+				some = append(some, r)
+			}
+		}
+	}
+	if len(all) < enoughRows {
+		return all, haarShare
+	}
+	return some, 1
 }
 
 // polynomial is a polynomial of the position within the image, each axis from
@@ -117,17 +134,14 @@ func (t *polynomial) at(e *estimator, r int, half float64) float64 {
 }
 
 // round makes one step of Fisher scoring and reports whether it succeeded.
-func (t *polynomial) round(e *estimator, power []float32, weight []float32) bool {
+func (t *polynomial) round(e *estimator, rows []int, power, weight []float32) bool {
 	m := len(t.beta)
 	normal, right := mat.NewSymDense(m, nil), mat.NewVecDense(m, nil)
 	raw := normal.RawSymmetric().Data
-	for r, p := range power {
-		if !(weight[r] > 0) {
-			continue
-		}
+	for _, r := range rows {
 		w := float64(weight[r])
 		eta := t.at(e, r, 0.5)
-		target := eta + min(float64(p)*math.Exp(-eta)-1, 3)
+		target := eta + min(float64(power[r])*math.Exp(-eta)-1, 3)
 		for i, v := range t.term {
 			right.SetVec(i, right.AtVec(i)+w*v*target)
 			row := raw[i*m : (i+1)*m]
