@@ -141,6 +141,7 @@ type estimator struct {
 	mean       []float64    // of the foreground, per volume in use
 	weight     []float64    // per volume in use: brings its noise to one level
 	learned    []components // per fold, smallest first, with the weights in the vectors
+	power      []float32    // per row: of the difference that starts there, the mean over the k components
 	quietness  []float32    // per row: weight of the difference that starts there; 0 if it leaves the image, mask or column
 	k          int          // components that are noise only, the ones measured
 	signalFrom int          // components from here on stand out of the noise
@@ -191,7 +192,8 @@ func (e *estimator) localMap(ctx context.Context) ([]float32, error) {
 		}
 		e.weighQuiet(anatomy, level)
 	}
-	return e.spread(power, e.quietness)
+	e.power = power
+	return e.spread(slices.Clone(power), e.quietness)
 }
 
 // noiseAndAnatomy numbers the first components of noise and the last ones of

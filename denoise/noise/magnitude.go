@@ -3,32 +3,32 @@ package noise
 import (
 	"context"
 	"math"
-	"slices"
 
 	"github.com/dmri-denoise/dmri-denoise/denoise/signals"
 )
 
 const (
 	floorStep   = 2   // the correction is smooth: every second voxel along each axis is enough
-	fieldRounds = 1   // rounds in which the smooth map replaces the local solution
+	fieldRounds = 2   // times the map is corrected: with the local solution first, then with the smooth one
 	floorRounds = 12  // fixed-point rounds, then halvings, at most
 	edgeMargin  = 1.1 // a component stands out when its variance is this much above what noise alone can reach
 )
 
 // toUnits takes the map from volumes brought to one level to the unit of the
 // image. The components it was measured on see volume i with weight q_i. If the
-// noise is Gaussian, its variance is σ² in every volume, and σ² the measured variance over Σq_i. In a
-// magnitude the variance near the noise floor is σ²·ξ(a_i/σ) (Koay and Basser
-// 2006), so σ² is the measured one over Σ q_i ξ(a_i/σ), with a_i from the mean
-// magnitude of volume i at the voxel.
+// noise is Gaussian, its variance is σ² in every volume, and σ² the measured
+// variance over Σq_i. In a magnitude the variance near the noise floor is
+// σ²·ξ(a_i/σ) (Koay and Basser 2006), so σ² is the measured one over
+// Σ q_i ξ(a_i/σ), with a_i from the mean magnitude of volume i at the voxel.
 func (e *estimator) toUnits(ctx context.Context, m *Map) error {
 	q := e.loading()
 	total := float32(0)
 	for _, v := range q {
 		total += v
 	}
+	unit := 1 / float32(math.Sqrt(float64(total)))
 	for r := range m.Sigma {
-		m.Sigma[r] /= float32(math.Sqrt(float64(total)))
+		m.Sigma[r] *= unit
 	}
 	if !e.o.Magnitude {
 		return nil
@@ -36,7 +36,7 @@ func (e *estimator) toUnits(ctx context.Context, m *Map) error {
 	for i := range q {
 		q[i] /= total
 	}
-	return e.undoFloor(ctx, q, m.Sigma)
+	return e.undoFloor(ctx, q, unit*float32(m.Inflation), m.Sigma)
 }
 
 // loading returns how much of each volume's variance the measured components
@@ -55,51 +55,73 @@ func (e *estimator) loading() []float32 {
 	return q
 }
 
-// undoFloor corrects the map of a magnitude image in place.
-func (e *estimator) undoFloor(ctx context.Context, q, sigma []float32) error {
+// undoFloor corrects the map of a magnitude image in place: the power of every
+// difference is divided by Σ q_i ξ(a_i/σ) there, with the map so far, and
+// smoothed anew with that sum as its weight: what is smoothed is σ² and not
+// anatomy, and errors of the sum average out. unit takes the root of the power
+// to the unit of the image.
+func (e *estimator) undoFloor(ctx context.Context, q []float32, unit float32, sigma []float32) error {
 	signal, err := e.signals(sigma)
 	if err != nil {
 		return err
 	}
-	g, d := e.s.Grid, len(e.volumes)
-	measured := slices.Clone(sigma)
-	factor, known := make([]float32, g.Len()), make([]float32, g.Len())
-	for r := range known {
-		if e.onGrid(r) {
-			known[r] = e.quietness[r]
+	n := e.s.Len()
+	factor, power, weight := make([]float32, n), make([]float32, n), make([]float32, n)
+	for round := range fieldRounds {
+		if err := e.factors(ctx, signal, q, sigma, factor, round == 0); err != nil {
+			return err
 		}
-	}
-	sm := newSmoother(g, known, e.window(), [3]int{})
-	scratch := make([][]float32, signals.Threads(e.o.Threads))
-	for round := range fieldRounds + 1 {
-		err = signals.EachRange(ctx, g.Len(), 256, e.o.Threads, func(worker, from, to int) error {
-			if scratch[worker] == nil {
-				scratch[worker] = make([]float32, d+signal.k)
-			}
-			for r := from; r < to; r++ {
-				if !(known[r] > 0) {
-					continue
-				}
-				mean := e.localMean(scratch[worker], signal, r)
-				if round == 0 {
-					factor[r] = meanFactor(mean, q, measured[r])
-				} else {
-					factor[r] = factorSum(mean, q, 1/sigma[r])
-				}
-			}
-			return nil
-		})
+		for r, p := range e.power {
+			power[r] = p / factor[r]
+			weight[r] = e.quietness[r] * factor[r]
+		}
+		level, err := e.spread(power, weight)
 		if err != nil {
 			return err
 		}
-		if !sm.smooth(factor, factor) {
-			return nil
-		}
-		for r, f := range factor {
-			sigma[r] = measured[r] / float32(math.Sqrt(float64(f)))
+		for r, l := range level {
+			sigma[r] = l * unit
 		}
 	}
 	return nil
+}
+
+// factors fills in Σ q_i ξ(a_i/σ) for every row: computed on every second voxel
+// along each axis, and taken from there by those beside it. At first sigma is
+// the uncorrected map, and σ is solved for as well.
+func (e *estimator) factors(ctx context.Context, signal signalBasis, q, sigma, factor []float32, first bool) error {
+	d, g := len(e.volumes), e.s.Grid
+	scratch := make([][]float32, signals.Threads(e.o.Threads))
+	at := func(r int) int { // the row that r takes its factor from
+		x, y, z := g.At(r)
+		if n := g.RowAt(x-x%floorStep, y-y%floorStep, z-z%floorStep); n >= 0 {
+			return n
+		}
+		return r
+	}
+	err := signals.EachRange(ctx, g.Len(), 256, e.o.Threads, func(worker, from, to int) error {
+		if scratch[worker] == nil {
+			scratch[worker] = make([]float32, d+signal.k)
+		}
+		for r := from; r < to; r++ {
+			if at(r) != r {
+				continue
+			}
+			mean := e.localMean(scratch[worker], signal, r)
+			if first {
+				factor[r] = meanFactor(mean, q, sigma[r])
+			} else {
+				factor[r] = factorSum(mean, q, 1/sigma[r])
+			}
+		}
+		return nil
+	})
+	for r := range factor {
+		if n := at(r); n != r {
+			factor[r] = factor[n]
+		}
+	}
+	return err
 }
 
 func (e *estimator) onGrid(r int) bool {
