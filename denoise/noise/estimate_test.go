@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/dmri-denoise/dmri-denoise/denoise/signals"
@@ -262,12 +263,38 @@ func TestHaarCoefficientsByDefinition(t *testing.T) {
 }
 
 func BenchmarkEstimate(b *testing.B) {
-	s, _ := scan{64, 64, 12, 70, 5, 20, 1, true, 1, false}.make()
-	foreground := everywhere(s.Len())
-	for b.Loop() {
-		if _, err := Estimate(b.Context(), s, foreground, Options{Magnitude: true, Threads: 1}); err != nil {
-			b.Fatal(err)
-		}
+	for _, d := range []int{70, 288} {
+		b.Run(strconv.Itoa(d), func(b *testing.B) {
+			s, _ := scan{64, 64, 12, d, 5, 20, 1, true, 1, false}.make()
+			foreground := everywhere(s.Len())
+			for b.Loop() {
+				if _, err := Estimate(b.Context(), s, foreground, Options{Magnitude: true, Threads: 1}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(s.Len()*s.D*b.N)/b.Elapsed().Seconds(), "voxel-volumes/s")
+		})
 	}
-	b.ReportMetric(float64(s.Len()*s.D*b.N)/b.Elapsed().Seconds(), "voxel-volumes/s")
+}
+
+func BenchmarkSmooth(b *testing.B) {
+	g := signals.NewGrid(64, 64, 24, nil)
+	value, weight := make([]float32, g.Len()), make([]float32, g.Len())
+	for r := range value {
+		value[r], weight[r] = float32(r%7), 1
+	}
+	sm := newSmoother(g, weight, 2, [3]int{1, 1, 1})
+	b.SetBytes(4 * int64(g.Len()))
+	for b.Loop() {
+		sm.smooth(value, value)
+	}
+}
+
+func BenchmarkTrend(b *testing.B) {
+	s, _ := scan{48, 48, 12, 1, 1, 20, 1, false, 1, false}.make()
+	e := &estimator{s: s, foreground: everywhere(s.Len()), k: 20}
+	weight := slices.Repeat([]float32{1}, s.Len())
+	for b.Loop() {
+		e.trend(s.Values, weight)
+	}
 }

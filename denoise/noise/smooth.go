@@ -51,28 +51,37 @@ func (s *smoother) smooth(dst, value []float32) bool {
 		}
 	}
 	s.convolve(s.volume)
-	var found []float32
 	far := 0
 	for r, v := range s.g.Voxel {
 		if s.near[v] > leastNear {
 			dst[r] = s.volume[v] / s.near[v]
-			found = append(found, dst[r])
 		} else {
 			far++
 		}
 	}
-	if len(found) == 0 {
+	if far == len(dst) {
 		return false
 	}
 	if far > 0 {
-		slices.Sort(found)
-		for r, v := range s.g.Voxel {
-			if s.near[v] <= leastNear {
-				dst[r] = found[len(found)/2]
-			}
-		}
+		s.fillFar(dst)
 	}
 	return true
+}
+
+// fillFar gives rows far from all that is known the median of the others.
+func (s *smoother) fillFar(dst []float32) {
+	var found []float32
+	for r, v := range s.g.Voxel {
+		if s.near[v] > leastNear {
+			found = append(found, dst[r])
+		}
+	}
+	slices.Sort(found)
+	for r, v := range s.g.Voxel {
+		if s.near[v] <= leastNear {
+			dst[r] = found[len(found)/2]
+		}
+	}
 }
 
 // gaussianKernel returns the weights for offsets -n to n+1 from a voxel to what

@@ -9,7 +9,8 @@ import (
 const (
 	mostDegree  = 4     // of the polynomial
 	trendError  = 1e-3  // mean square relative error of the trend, in power, that is accepted
-	trendRounds = 6     // Gauss-Newton rounds
+	trendRounds = 6     // rounds of the fit at most
+	settled     = 2e-3  // change of a coefficient, relative power, below which the fit is done
 	shortAxis   = 4     // axes shorter than this have no trend
 	enoughRows  = 30000 // from this many rows on every second voxel along each axis is enough
 )
@@ -39,8 +40,12 @@ func (e *estimator) trend(power, weight []float32) (voxel, middle []float32) {
 	}
 	t.beta[0] = math.Log(start / n)
 	for range trendRounds {
-		if !t.round(e, rows, power, weight) {
+		change, ok := t.round(e, rows, power, weight)
+		if !ok {
 			return voxel, voxel
+		}
+		if change < settled {
+			break
 		}
 	}
 	middle = make([]float32, len(power))
@@ -133,8 +138,9 @@ func (t *polynomial) at(e *estimator, r int, half float64) float64 {
 	return max(-40, min(40, sum))
 }
 
-// round makes one step of Fisher scoring and reports whether it succeeded.
-func (t *polynomial) round(e *estimator, rows []int, power, weight []float32) bool {
+// round makes one step of Fisher scoring. It returns the largest change of a
+// coefficient, and whether it succeeded.
+func (t *polynomial) round(e *estimator, rows []int, power, weight []float32) (change float64, ok bool) {
 	m := len(t.beta)
 	normal, right := mat.NewSymDense(m, nil), mat.NewVecDense(m, nil)
 	raw := normal.RawSymmetric().Data
@@ -153,8 +159,11 @@ func (t *polynomial) round(e *estimator, rows []int, power, weight []float32) bo
 	var c mat.Cholesky
 	var solution mat.VecDense
 	if !c.Factorize(normal) || c.SolveVecTo(&solution, right) != nil {
-		return false
+		return 0, false
 	}
-	copy(t.beta, solution.RawVector().Data)
-	return true
+	for i, b := range solution.RawVector().Data {
+		change = max(change, math.Abs(b-t.beta[i]))
+		t.beta[i] = b
+	}
+	return change, true
 }
