@@ -32,7 +32,7 @@ func tableCells(full bool) []tableCell {
 		for _, ratio := range []float64{1, 2} {
 			for _, rician := range []bool{false, true} {
 				for _, snr := range []float64{5, 10, 20, 40} {
-					if full || n < 288 && (rician && snr == 5 || !rician && snr == 40) || n == 288 && ratio == 2 && rician && snr == 10 {
+					if full || n < 288 && ratio == 2 && (rician && snr == 5 || !rician && snr == 40) || n == 288 && ratio == 2 && rician && snr == 10 {
 						out = append(out, tableCell{n, ratio, rician, snr})
 					}
 				}
