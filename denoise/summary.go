@@ -39,6 +39,9 @@ type SigmaSummary struct {
 	Components int      `json:"components,omitempty"`        // principal components it was measured on
 	Signal     int      `json:"signal_components,omitempty"` // principal components above the noise
 	B0Repeats  *float64 `json:"median_from_b0_repeats,omitempty"`
+	// Of a measured map: noise.Map's Correlation and Inflation.
+	Correlation *[3]float64 `json:"noise_correlation_xyz,omitempty"`
+	Inflation   float64     `json:"inflation,omitempty"`
 }
 
 // ShellSummary describes what was removed from one shell, over the foreground.
@@ -80,6 +83,9 @@ func (p *pipeline) summarise(clean *signals.Signals) Summary {
 	if p.chosen.nonFinite > 0 {
 		p.warn("%d voxels hold NaN or Inf in some volume and were left out", p.chosen.nonFinite)
 	}
+	if p.noise != nil {
+		p.warnNoise()
+	}
 	if len(p.chosen.flat) > 0 {
 		p.warn("volumes %v (counted from 0) hold one value throughout: lost or zero-filled; take them out of the series", p.chosen.flat)
 	}
@@ -91,6 +97,22 @@ func (p *pipeline) warn(format string, args ...any) {
 	message := fmt.Sprintf(format, args...)
 	p.warnings = append(p.warnings, message)
 	p.o.Logger.Warn(message)
+}
+
+// correlatedNoise is the correlation of neighbouring noise above which a run
+// warns: above that of partial Fourier (0.21 at 6/8), which costs little.
+const correlatedNoise = 0.35
+
+// warnNoise says what the noise map found out about the noise.
+func (p *pipeline) warnNoise() {
+	c := p.noise.Correlation
+	if max(c[0], c[1], c[2]) > correlatedNoise {
+		p.warn("the noise of neighbouring voxels is correlated (x %.2f, y %.2f, z %.2f): the scan was interpolated or zero-filled; sigma was "+
+			"raised by %.2f to account for it, but data exported without interpolation denoise better", c[0], c[1], c[2], p.noise.Inflation)
+	}
+	if p.noise.Copies > 0 {
+		p.warn("%d volumes are exact copies of an earlier one; take them out of the series", p.noise.Copies)
+	}
 }
 
 func (p *pipeline) sigmaSummary(foreground []bool) SigmaSummary {
@@ -109,6 +131,7 @@ func (p *pipeline) sigmaSummary(foreground []bool) SigmaSummary {
 	switch {
 	case p.noise != nil:
 		s.Source, s.Components, s.Signal = "measured", p.noise.Components, p.noise.Signal
+		s.Correlation, s.Inflation = &p.noise.Correlation, p.noise.Inflation
 	case p.o.NoiseMap != nil:
 		s.Source = "map"
 	}
