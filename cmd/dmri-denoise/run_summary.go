@@ -97,8 +97,8 @@ func (s runSummary) report(u *ui, asJSON bool) error {
 		u.detail("b %.0f: %d volumes, residual rms %.3f sigma, mean %+.4f sigma", shell.BValue, shell.Volumes, shell.ResidualRMS, shell.ResidualMean)
 	}
 	if r := s.Residual; r != nil {
-		u.detail("residual: standard deviation %.3f sigma, correlation of neighbours in x, y, z: %+.3f %+.3f %+.3f",
-			r.StdOverSigma, r.Lag1[0], r.Lag1[1], r.Lag1[2])
+		u.say("removed: variance %.2f sigma², correlation of neighbours in x, y, z %+.2f %+.2f %+.2f, with the edges of the mean b0 %+.2f",
+			r.StdOverSigma*r.StdOverSigma, r.Lag1[0], r.Lag1[1], r.Lag1[2], r.Edges)
 	}
 	u.say("wrote %s (%.1f s), noise map %s%s", s.Outputs.Image, s.Seconds, s.Outputs.Noise, picturesText(s.Outputs.Pictures))
 	if asJSON {
