@@ -68,7 +68,7 @@ func Detect(m *Moments, lost *Lost, groups [][]int, o DetectOptions) (float64, e
 		if err != nil {
 			return 0, err
 		}
-		before := found.clone()
+		before := found.Clone()
 		largest = 0
 		for z := range m.slices {
 			e := examination{g: g, alone: alone, m: m, z: z, o: o, given: lost, lost: found}
@@ -202,7 +202,7 @@ const (
 
 // suspects adds the slices whose mean is far from the median of their group.
 func (m *Moments) suspects(lost *Lost, groups [][]int) *Lost {
-	out := lost.clone()
+	out := lost.Clone()
 	for z := range m.slices {
 		s := &m.slices[z]
 		if s.n < leastTested {
@@ -413,7 +413,8 @@ func (l *Lost) finishVolumes(m *Moments) {
 	}
 }
 
-func (l *Lost) clone() *Lost {
+// Clone returns a copy.
+func (l *Lost) Clone() *Lost {
 	return &Lost{Volumes: l.Volumes, Slices: l.Slices, reason: slices.Clone(l.reason), z: slices.Clone(l.z)}
 }
 

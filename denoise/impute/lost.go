@@ -43,6 +43,13 @@ func (l *Lost) Add(volume, slice int, why Reason, z float64) {
 	}
 }
 
+// Restore takes a whole volume back: it counts as measured again.
+func (l *Lost) Restore(volume int) {
+	for s := range l.Slices {
+		l.remove(volume, s)
+	}
+}
+
 // Is reports whether a slice is lost.
 func (l *Lost) Is(volume, slice int) bool { return l.reason[volume*l.Slices+slice] != "" }
 
