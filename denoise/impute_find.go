@@ -22,7 +22,7 @@ func (j *imputation) find(ctx context.Context) error {
 	j.o.Progress(StageImpute, 0, 1)
 	defer j.o.Progress(StageImpute, 1, 1)
 	if err := j.lost.AddSpans(j.o.Imputing.Lost); err != nil {
-		return fmt.Errorf("%w: %w", ErrMismatch, err)
+		return err
 	}
 	impute.FindMissing(j.im.Voxels(), nx, ny, j.lost)
 	if nt-len(j.lost.WholeVolumes()) < 2 {
@@ -98,10 +98,29 @@ func (j *imputation) separate() error {
 		j.lost.Restore(hopeless)
 	}
 	j.keptLost = j.lost.Without(j.whole)
+	return j.checkTarget()
+}
+
+// checkTarget refuses a target table that cannot be predicted before any work.
+func (j *imputation) checkTarget() error {
+	target := j.o.Imputing.Target
+	if target == nil {
+		return nil
+	}
+	if j.table == nil {
+		return fmt.Errorf("%w: %w", ErrNotImputable, errNoTable)
+	}
+	space, err := gradients.NewQSpace(j.keptTable, j.o.B0Threshold, 2)
+	if err == nil {
+		err = impute.CheckTargets(space, target, j.o.Imputing.Extrapolate)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrNotImputable, err)
+	}
 	return nil
 }
 
-var errNoTable = errors.New("a volume lost altogether needs a gradient table to be predicted")
+var errNoTable = errors.New("directions that were not measured cannot be predicted without a gradient table")
 
 // hopeless returns a whole volume that cannot be predicted, and why; -1 if
 // there is none.
@@ -117,7 +136,7 @@ func (j *imputation) hopeless() (int, error) {
 		return j.whole[0], err
 	}
 	for _, n := range j.whole {
-		if err := impute.CanReach(space, j.table.BVals[n]); err != nil {
+		if err := impute.CheckTargets(space, subTable(j.table, []int{n}), false); err != nil {
 			return n, err
 		}
 	}

@@ -169,7 +169,7 @@ func (q *QSpace) eachRow(a, b, l int, f func(row []float64), cov []float64) {
 // String describes the sampling in messages.
 func (q *QSpace) String() string {
 	if q.Gridded {
-		return fmt.Sprintf("q-space grid up to b = %.0f", q.largest)
+		return fmt.Sprintf("a q-space grid up to b = %.0f", q.largest)
 	}
 	return fmt.Sprintf("shells at b = %.0f", q.Radii)
 }

@@ -60,15 +60,15 @@ func OwnTargets(table *gradients.Table) *Targets {
 	return t
 }
 
-// CanReach reports whether a b-value can be predicted in a space without
-// extrapolation: nil, or an [ErrOutside].
-func CanReach(space *gradients.QSpace, b float64) error {
-	_, err := NewTargets(&QModel{space: space}, &gradients.Table{BVals: []float64{b}, BVecs: make([][3]float64, 1)}, false)
+// CheckTargets returns the error that [NewTargets] would for a model over the
+// given space, before there is one.
+func CheckTargets(space *gradients.QSpace, target *gradients.Table, extrapolate bool) error {
+	_, err := NewTargets(&QModel{space: space}, target, extrapolate)
 	return err
 }
 
 func outside(i int, b float64, space *gradients.QSpace) error {
-	return fmt.Errorf("%w: target volume %d has b = %g s/mm², the scan %v", ErrOutside, i, b, space)
+	return fmt.Errorf("%w: target volume %d has b = %g s/mm², the scan has %v", ErrOutside, i, b, space)
 }
 
 // point adds a point and returns its term.
