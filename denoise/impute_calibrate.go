@@ -15,15 +15,49 @@ import (
 // takes the denoised series for its input and knows little of the errors left in
 // it; measurements that were held out before denoising show the errors made.
 type calibration struct {
-	ratio  []float32 // per voxel, variance of the errors made over variance claimed
+	line
+	ratio  []float32 // per voxel, variance of the errors made over variance expected by the line
 	shells []gradients.Shell
 	scale  []float64 // per shell, correction of ratio
 }
 
-// factor returns the factor of the standard deviation at a voxel and b-value.
-func (c *calibration) factor(v int32, b float64) float64 {
+// line gives the variance of errors as a linear function of the variance that
+// the model claims.
+type line struct{ constant, slope float64 }
+
+func (l line) at(claimed float64) float64 { return l.constant + l.slope*claimed }
+
+// moments are the sums that a line is fitted from.
+type moments struct{ n, x, y, xx, xy float64 }
+
+func (m *moments) add(claimed, made float64) {
+	m.n++
+	m.x += claimed
+	m.y += made
+	m.xx += claimed * claimed
+	m.xy += claimed * made
+}
+
+// fit returns the line of least squares with neither part negative. Its mean is
+// the mean of the errors made, at least floor.
+func (m *moments) fit(floor float64) line {
+	if m.n == 0 {
+		return line{constant: floor}
+	}
+	x, y := m.x/m.n, max(m.y/m.n, floor)
+	spread := m.xx/m.n - x*x
+	if !(spread > 1e-12*x*x) || x <= 0 {
+		return line{constant: y}
+	}
+	slope := min(max((m.xy/m.n-x*m.y/m.n)/spread, 0), y/x)
+	return line{constant: y - slope*x, slope: slope}
+}
+
+// variance returns the variance of errors at a voxel and b-value, for the one
+// that the model claims; nil believes the model.
+func (c *calibration) variance(v int32, b, claimed float64) float64 {
 	if c == nil {
-		return 1
+		return claimed
 	}
 	best := 0
 	for k, s := range c.shells {
@@ -31,7 +65,7 @@ func (c *calibration) factor(v int32, b float64) float64 {
 			best = k
 		}
 	}
-	return math.Sqrt(float64(c.ratio[v]) * c.scale[best])
+	return float64(c.ratio[v]) * c.scale[best] * c.at(claimed)
 }
 
 const (
@@ -39,6 +73,7 @@ const (
 	leastHeldShell   = 8    // directions below which a shell gives none
 	calibrationCount = 2000 // held-out measurements behind the local spread: its standard error is 3 % of the noise variance
 	calibrationShare = 0.5  // weight of the average beside them
+	leastError       = 1e-3 // variance of errors that is never undercut, in σ²
 	leastAmplitude   = 2.5  // signals below this many σ are floor as much as signal and do not calibrate
 	nominal          = 0.9
 	nominalWidth     = 1.6448536269514722
@@ -166,16 +201,24 @@ func (t *trial) maps(nx, ny, nz int) *calibration {
 	for _, s := range t.table.Shells(t.j.o.B0Threshold).All {
 		c.shells = append(c.shells, s)
 	}
+	sums := &moments{}
+	for i, square := range t.square {
+		if square == square {
+			sums.add(float64(t.claimed[i]), float64(square))
+		}
+	}
+	c.line = sums.fit(leastError)
 	made, claimed := make([]float32, size), make([]float32, size)
 	weight := make([]float32, size)
 	var allMade, allClaimed float64
 	shellMade, shellClaimed := make([]float64, len(c.shells)), make([]float64, len(c.shells))
 	for v := range size {
 		for i, volume := range t.held {
-			square, model := t.square[v*n+i], t.claimed[v*n+i]
+			square := t.square[v*n+i]
 			if square != square {
 				continue
 			}
+			model := float32(c.at(float64(t.claimed[v*n+i])))
 			made[v] += square
 			claimed[v] += model
 			weight[v]++
@@ -226,8 +269,7 @@ func (t *trial) report(c *calibration) {
 		if square != square {
 			continue
 		}
-		f := c.factor(int32(at/n), t.table.BVals[t.held[at%n]])
-		spread := 1 + float64(t.claimed[at])*f*f
+		spread := 1 + c.variance(int32(at/n), t.table.BVals[t.held[at%n]], float64(t.claimed[at]))
 		if float64(square)+1 <= nominalWidth*nominalWidth*spread {
 			inside++
 		}

@@ -125,14 +125,18 @@ func (p *predictor) chunk(ctx context.Context, voxels []int32, store func(v int3
 		e.draws[k] = make([]float64, p.targets.Volumes())
 	}
 	voxel := p.given.NewVoxel()
-	deviation := make([]float64, n)
+	claimed, deviation := make([]float64, n), make([]float64, n)
 	for i, v := range voxels {
 		at := mean[i*n : (i+1)*n]
-		p.spread(deviation, voxel, rows[i*d:(i+1)*d], v)
+		voxel.Read(rows[i*d : (i+1)*d])
+		voxel.Variance(claimed)
+		for t, variance := range claimed {
+			deviation[t] = math.Sqrt(p.trust.variance(v, p.targets.Points.BVals[t], variance))
+		}
 		p.targets.Combine(e.mean, at)
 		p.targets.Spread(e.std, at, deviation)
 		for k, draw := range draws {
-			p.widen(draw[i*n:(i+1)*n], at, v)
+			widen(draw[i*n:(i+1)*n], at, claimed, deviation)
 			p.targets.Combine(e.draws[k], draw[i*n:(i+1)*n])
 		}
 		store(v, e)
@@ -146,19 +150,13 @@ func (p *predictor) stream(first int32, draw int) *rand.Rand {
 	return rand.New(rand.NewPCG(p.seed^imputeStream, uint64(first)<<24|uint64(draw)))
 }
 
-// spread writes the standard deviations at the points of a voxel.
-func (p *predictor) spread(dst []float64, voxel *impute.QVoxel, row []float32, v int32) {
-	voxel.Read(row)
-	voxel.Variance(dst)
-	for t, variance := range dst {
-		dst[t] = math.Sqrt(variance) * p.trust.factor(v, p.targets.Points.BVals[t])
-	}
-}
-
-// widen gives a draw the calibrated spread about the mean.
-func (p *predictor) widen(draw, mean []float64, v int32) {
+// widen gives a draw the calibrated spread about the mean in place of the one
+// that the model claims.
+func widen(draw, mean, claimed, deviation []float64) {
 	for t, m := range mean {
-		draw[t] = m + (draw[t]-m)*p.trust.factor(v, p.targets.Points.BVals[t])
+		if claimed[t] > 0 {
+			draw[t] = m + (draw[t]-m)*deviation[t]/math.Sqrt(claimed[t])
+		}
 	}
 }
 

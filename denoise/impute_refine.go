@@ -73,8 +73,7 @@ type refinement struct {
 	magnitude bool
 
 	geometric float64 // weight of the q-space model
-	squared   float64 // mean squared error of what is predicted, in σ²
-	claimed   float64 // mean variance that the model claims
+	errors    line    // variance of errors, in σ², by the variance that the model claims
 }
 
 // nonNegative reports whether no measured value is negative.
@@ -271,25 +270,24 @@ func (f *refinement) weigh(r *Result, made *slicePrediction) {
 
 // measureErrors finds how large the errors of the weighed prediction are.
 func (f *refinement) measureErrors(r *Result, made *slicePrediction) {
-	var sum, claimed, n float64
+	sums := &moments{}
 	f.eachHeld(r, made, func(y, model, local, std float64) {
 		x := f.geometric*model + (1-f.geometric)*local
+		explained := 1.0
 		if f.magnitude { // y is an amplitude by now; its noise is that of a magnitude
-			sum += (y-x)*(y-x) - noise.KoayFactor(x)
-		} else {
-			sum += (y-x)*(y-x) - 1
+			explained = noise.KoayFactor(x)
 		}
-		claimed += std * std
-		n++
+		sums.add(std*std, (y-x)*(y-x)-explained)
 	})
-	f.squared, f.claimed = defaultError, 0
+	n := sums.n
+	f.errors = line{constant: defaultError}
 	if n > 0 {
-		f.squared, f.claimed = max(sum/n, 1e-3), claimed/n
+		f.errors = sums.fit(leastError)
 	}
 	inside := 0.0
 	f.eachHeld(r, made, func(y, model, local, std float64) {
 		x := f.geometric*model + (1-f.geometric)*local
-		v := 1 + f.spread(std)*f.spread(std)
+		v := 1 + f.errors.at(std*std)
 		if (y-x)*(y-x) <= nominalWidth*nominalWidth*v {
 			inside++
 		}
@@ -297,22 +295,13 @@ func (f *refinement) measureErrors(r *Result, made *slicePrediction) {
 	s := &f.j.summary
 	s.Geometric = &f.geometric
 	if n > 0 {
-		s.Held = &HeldOut{What: "slices", Count: len(f.held), RMSE: math.Sqrt(f.squared), Nominal: nominal, Coverage: inside / n}
+		s.Held = &HeldOut{What: "slices", Count: len(f.held), RMSE: math.Sqrt(max(sums.y/n, 0)), Nominal: nominal, Coverage: inside / n}
 	}
 }
 
 // defaultError stands in for the squared error of a prediction, in σ², where no
 // slice could be held out.
 const defaultError = 0.25
-
-// spread returns the calibrated standard deviation of a prediction from the one
-// that the model claims.
-func (f *refinement) spread(std float64) float64 {
-	if f.claimed > 0 {
-		return std * math.Sqrt(f.squared/f.claimed)
-	}
-	return math.Sqrt(f.squared)
-}
 
 // eachHeld visits the foreground of the slices held out: the measurement (of a
 // magnitude, the amplitude of that mean), the model's and the denoiser's
@@ -403,7 +392,7 @@ func (f *refinement) replaceAt(r *Result, made *slicePrediction, n, v int, sigma
 	if made.std != nil {
 		claimed = float64(made.std.Volume(n)[v]) / sigma
 	}
-	spread := f.spread(claimed)
+	spread := math.Sqrt(f.errors.at(claimed * claimed))
 	if claimed > 0 {
 		factor = spread / claimed
 	}

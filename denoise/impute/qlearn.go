@@ -59,7 +59,11 @@ func (l *qLearner) updateClass(k int) error {
 	if c.cov == nil {
 		l.startClass(c, spread, trace)
 	}
-	for range covRounds {
+	rounds := covRounds
+	if len(l.classes) == 1 {
+		rounds = singleRounds
+	}
+	for range rounds {
 		if err := l.improve(c, spread, trace); err != nil {
 			return err
 		}
@@ -250,13 +254,14 @@ func (s *scorer) score(inner []float64, square float64, work []float64) float64 
 	}
 	explained := 0.0
 	raw := s.m.RawMatrix()
-	for i, w := range work {
-		row := raw.Data[i*raw.Stride : i*raw.Stride+len(work)]
-		sum := 0.0
+	for i, w := range work { // symmetric: the upper triangle does
+		row := raw.Data[i*raw.Stride+i : i*raw.Stride+len(work)]
+		tail := work[i:]
+		sum := -row[0] * w / 2
 		for j, x := range row {
-			sum += x * work[j]
+			sum += x * tail[j]
 		}
-		explained += w * sum
+		explained += 2 * w * sum
 	}
 	residual := square - 2*cross + s.own - explained/s.c.noise
 	return s.constant - residual/(2*s.c.noise)

@@ -56,9 +56,10 @@ func (o QOptions) withDefaults(voxels int) QOptions {
 
 const (
 	leastForClasses = 300  // voxels below which one component must do
-	learnedVoxels   = 8000 // voxels used for learning, at most
-	classRounds     = 8    // assignments of voxels to components
-	covRounds       = 12   // expectation maximisation of each component between them
+	learnedVoxels   = 5000 // voxels used for learning, at most
+	classRounds     = 6    // assignments of voxels to components
+	covRounds       = 8    // expectation maximisation of each component between them
+	singleRounds    = 80   // of the only component, where there is one
 	firstNoise      = 0.05 // of the average variance, to start from
 )
 
@@ -85,7 +86,7 @@ func NewQModel(ctx context.Context, rows []float32, table *gradients.Table, o QO
 		if err := l.update(ctx); err != nil {
 			return nil, err
 		}
-		if o.Classes == 1 && round == 1 || round == classRounds-1 {
+		if o.Classes == 1 || round == classRounds-1 {
 			break
 		}
 		if err := l.assign(ctx); err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/dmri-denoise/dmri-denoise/gradients"
 )
@@ -24,6 +25,7 @@ type Targets struct {
 type term struct {
 	point  int
 	weight float64 // exponent of the signal there
+	linear float64 // the same for interpolation between the two nearest shells alone
 }
 
 // NewTargets plans the volumes of target for a model. b-values outside the
@@ -75,7 +77,7 @@ func outside(i int, b float64, space *gradients.QSpace) error {
 func (t *Targets) point(b float64, g [3]float64) term {
 	t.Points.BVals = append(t.Points.BVals, b)
 	t.Points.BVecs = append(t.Points.BVecs, g)
-	return term{len(t.Points.BVals) - 1, 1}
+	return term{len(t.Points.BVals) - 1, 1, 1}
 }
 
 func (t *Targets) add(terms ...term) { t.terms = append(t.terms, terms) }
@@ -110,6 +112,10 @@ func (t *Targets) between(space *gradients.QSpace, i int, b float64, g [3]float6
 			if c != a {
 				x.weight *= (b - r[l]) / (r[k] - r[l]) // Lagrange
 			}
+		}
+		if x.linear = 0; a < 2 {
+			other := r[nodes[1-a]]
+			x.linear = (b - other) / (r[k] - other)
 		}
 		terms = append(terms, x)
 	}
@@ -146,7 +152,8 @@ func (t *Targets) Combine(dst, points []float64) {
 
 // Spread makes the standard deviations of the target volumes from mean and
 // standard deviation at the points, by linearising the interpolation and taking
-// errors at its points as independent.
+// errors at its points as independent. A third of what the quadratic term of the
+// interpolation contributes counts as the error of leaving out the next.
 func (t *Targets) Spread(dst, points, deviations []float64) {
 	for i, terms := range t.terms {
 		if len(terms) == 1 {
@@ -154,13 +161,23 @@ func (t *Targets) Spread(dst, points, deviations []float64) {
 			continue
 		}
 		value, least := geometric(terms, points)
-		sum := 0.0
+		chord, _ := geometric(linearly(terms), points)
+		sum := (value - chord) * (value - chord) / 9
 		for _, x := range terms {
 			d := value * x.weight * deviations[x.point] / max(points[x.point], least)
 			sum += d * d
 		}
 		dst[i] = math.Sqrt(sum)
 	}
+}
+
+// linearly returns the terms with their linear weights.
+func linearly(terms []term) []term {
+	out := slices.Clone(terms)
+	for i := range out {
+		out[i].weight = out[i].linear
+	}
+	return out
 }
 
 func geometric(terms []term, points []float64) (value, least float64) {
