@@ -36,15 +36,15 @@ func (j *imputation) find(ctx context.Context) error {
 		j.mask = signals.Foreground(impute.MeanOfMeasured(j.im.Voxels(), nx, ny, j.lost), nx, ny, nz, nil)
 	}
 	if j.o.Imputing.Mode == ImputeAuto {
-		return j.detect(ctx, nx, ny, nz, nt)
+		return j.detect(ctx, nx, ny)
 	}
 	return nil
 }
 
 // detect looks for slices that do not belong. A scan in which no prediction
 // can be learned has none.
-func (j *imputation) detect(ctx context.Context, nx, ny, nz, nt int) error {
-	moments, err := impute.NewMoments(ctx, j.im.Voxels(), nx, ny, nz, nt, j.mask, j.o.Threads)
+func (j *imputation) detect(ctx context.Context, nx, ny int) error {
+	moments, err := impute.NewMoments(ctx, j.im.Voxels(), nx, ny, j.mask, j.lost, j.o.Threads)
 	if err != nil {
 		return err
 	}

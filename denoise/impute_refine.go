@@ -125,11 +125,11 @@ func (f *refinement) holdOut() {
 // firstFill returns the series with conditional means and noise in the slices
 // tried.
 func (f *refinement) firstFill(ctx context.Context) (*nifti.Image, error) {
-	nx, ny, nz, nt := f.im.Dims()
+	nx, ny, _, nt := f.im.Dims()
 	out := f.im.Like(nt)
 	copy(out.Voxels(), f.im.Voxels())
 	threads := f.j.o.Threads
-	moments, err := impute.NewMoments(ctx, out.Voxels(), nx, ny, nz, nt, f.j.mask, threads)
+	moments, err := impute.NewMoments(ctx, out.Voxels(), nx, ny, f.j.mask, f.tried, threads)
 	if err != nil {
 		return nil, err
 	}

@@ -24,16 +24,6 @@ func SHOrders(lmax int) []int {
 	return orders
 }
 
-// SHLargestOrder returns the largest even order, at most most, whose
-// coefficients are no more than n directions; -2 for no direction at all.
-func SHLargestOrder(n, most int) int {
-	l := -2
-	for l+2 <= most && SHCount(l+2) <= n {
-		l += 2
-	}
-	return l
-}
-
 // SH writes the real, orthonormal, even spherical harmonics up to order lmax at
 // direction v into dst (SHCount(lmax) values), in the basis of MRtrix 3: with
 // Y_l^m the complex harmonics with the Condon-Shortley phase, √2·Re(Y_l^m) for

@@ -22,7 +22,8 @@ var errDecomposition = errors.New("impute: a covariance could not be decomposed:
 type Gaussian struct {
 	D         int
 	Noise     float64   // variance of the components that stand out of nothing
-	mean      []float64 // D
+	reference []float64 // D, what the moments were relative to
+	mean      []float64 // D, relative to reference
 	cov       []float64 // D×D
 	precision []float64 // D×D
 }
@@ -37,7 +38,7 @@ const emRounds = 8
 // enter. Components below the Marchenko-Pastur edge are levelled to their mean,
 // so that few voxels do not make false certainty.
 func FitGaussian(m *Moments, lost *Lost) (*Gaussian, error) {
-	g := &Gaussian{D: m.D}
+	g := &Gaussian{D: m.D, reference: m.reference}
 	g.start(m, lost)
 	total := 0
 	for _, s := range m.slices {
@@ -251,7 +252,7 @@ func (g *Gaussian) complete(s *sliceMoments, missing []int) (*sliceMoments, erro
 type Conditional struct {
 	d       int
 	missing []int
-	mean    []float64 // of all volumes
+	mean    []float64 // of all volumes, in the unit of the image
 	weights []float64 // missing × D, zero at the missing ones
 	cov     []float64 // missing × missing: of the measurements, noise included
 }
@@ -261,7 +262,10 @@ type Conditional struct {
 // (Bishop 2006, eq. 2.96-2.97).
 func (g *Gaussian) Given(missing []int) (*Conditional, error) {
 	d, k := g.D, len(missing)
-	c := &Conditional{d: d, missing: missing, mean: g.mean, weights: make([]float64, k*d), cov: make([]float64, k*k)}
+	c := &Conditional{d: d, missing: missing, mean: make([]float64, d), weights: make([]float64, k*d), cov: make([]float64, k*k)}
+	for i, r := range g.reference {
+		c.mean[i] = r + g.mean[i]
+	}
 	if k == 0 {
 		return c, nil
 	}

@@ -34,10 +34,11 @@ const (
 )
 
 // NewMoments gathers the moments of a volume-major image (nx*ny*nz voxels a
-// volume) over the voxels of within, a subset where there are many. Lost slices
-// are gathered too and must be ignored by their number; values there that are
-// not finite count as 0.
-func NewMoments(ctx context.Context, image []float32, nx, ny, nz, d int, within []bool, threads int) (*Moments, error) {
+// volume) over the voxels of within, a subset where there are many. What stands
+// in lost slices is not read; values that are not finite count as their volume's
+// mean.
+func NewMoments(ctx context.Context, image []float32, nx, ny int, within []bool, lost *Lost, threads int) (*Moments, error) {
+	d, nz := lost.Volumes, lost.Slices
 	m := &Moments{D: d, slices: make([]sliceMoments, nz), reference: make([]float64, d)}
 	perSlice := max(leastPerSlice, sampledRows*d/max(nz, 1))
 	picked := make([][]int, nz)
@@ -48,6 +49,9 @@ func NewMoments(ctx context.Context, image []float32, nx, ny, nz, d int, within 
 	err := signals.EachTask(ctx, d, threads, func(_, i int) error {
 		sum, n := 0.0, 0
 		for z, rows := range picked {
+			if lost.Is(i, z) {
+				continue
+			}
 			for _, v := range rows {
 				if x := float64(image[i*size+z*nx*ny+v]); x-x == 0 {
 					sum += x
@@ -64,6 +68,9 @@ func NewMoments(ctx context.Context, image []float32, nx, ny, nz, d int, within 
 	err = signals.EachTask(ctx, nz, threads, func(_, z int) error {
 		rows := make([]float64, len(picked[z])*d)
 		for i := range d {
+			if lost.Is(i, z) {
+				continue
+			}
 			volume := image[i*size+z*nx*ny : i*size+(z+1)*nx*ny]
 			for r, v := range picked[z] {
 				if x := float64(volume[v]); x-x == 0 {

@@ -20,6 +20,7 @@ import (
 type evaluation struct {
 	ctx     context.Context
 	data    string
+	picture string // "" for none
 	threads int
 	quick   bool
 	missing []string

@@ -10,6 +10,7 @@ import (
 	"github.com/dmri-denoise/dmri-denoise/denoise/impute"
 	"github.com/dmri-denoise/dmri-denoise/gradients"
 	"github.com/dmri-denoise/dmri-denoise/internal/phantom"
+	"github.com/dmri-denoise/dmri-denoise/qc"
 )
 
 // known loses one in eight directions in every second slice: what a direction
@@ -141,6 +142,11 @@ func (e *evaluation) dropoutOf(b *strings.Builder, s *scan, seed uint64) error {
 	if err != nil {
 		return err
 	}
+	if seed == 1 || e.quick {
+		if err := e.draw(spoilt, r); err != nil {
+			return err
+		}
+	}
 	nx, ny, nz, nt := s.noisy.Dims()
 	found, wrong := 0, clean.Imputed.Lost.Len()
 	lost := &squares{}
@@ -175,6 +181,27 @@ func (e *evaluation) dropoutOf(b *strings.Builder, s *scan, seed uint64) error {
 	return nil
 }
 
+// draw stores the picture of the replaced slices of the volume that lost most.
+func (e *evaluation) draw(s *scan, r *denoise.Result) error {
+	if e.picture == "" {
+		return nil
+	}
+	lost, worst := r.Imputed.Lost, 0
+	for n := range lost.Volumes {
+		if len(lost.OfVolume(n)) > len(lost.OfVolume(worst)) {
+			worst = n
+		}
+	}
+	slices := lost.OfVolume(worst)
+	why, z := lost.Why(worst, slices[0])
+	img, err := qc.Replaced(s.noisy.Volume(worst), r.Denoised.Volume(worst), s.mask, qc.GridOf(&s.noisy.Header), qc.ReplacedOptions{
+		Volume: worst, BValue: s.table.BVals[worst], Slices: slices[:min(len(slices), 4)], Reason: fmt.Sprintf("%s, z = %.0f", why, z)})
+	if err != nil {
+		return err
+	}
+	return qc.WritePNG(e.ctx, e.picture, img, qc.DefaultDPI, true)
+}
+
 // clean counts false alarms on scans without dropout.
 func (e *evaluation) clean() (string, error) {
 	slices, alarms, largest := 0, 0, 0.0
@@ -186,11 +213,11 @@ func (e *evaluation) clean() (string, error) {
 				return "", err
 			}
 			nx, ny, nz, nt := s.noisy.Dims()
-			m, err := impute.NewMoments(e.ctx, s.noisy.Voxels(), nx, ny, nz, nt, s.mask, e.threads)
+			lost := impute.NewLost(nt, nz)
+			m, err := impute.NewMoments(e.ctx, s.noisy.Voxels(), nx, ny, s.mask, lost, e.threads)
 			if err != nil {
 				return "", err
 			}
-			lost := impute.NewLost(nt, nz)
 			var groups [][]int
 			for _, shell := range s.table.Shells(gradients.DefaultB0Threshold).All {
 				groups = append(groups, shell.Volumes)

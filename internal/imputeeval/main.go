@@ -24,11 +24,13 @@ func main() {
 	data := flag.String("data", "../shared/data", "folder of real scans")
 	out := flag.String("out", "docs/imputation.md", "page to write; - for standard output")
 	threads := flag.Int("threads", 2, "threads")
+	picture := flag.String("picture", "", "picture of replaced slices to draw")
 	quick := flag.Bool("quick", false, "small phantoms only, for trying things out")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := write(ctx, *data, *out, *threads, *quick); err != nil {
+	e := &evaluation{ctx: ctx, data: *data, picture: *picture, threads: *threads, quick: *quick}
+	if err := e.write(*out); err != nil {
 		fmt.Fprintln(os.Stderr, "imputeeval:", err)
 		os.Exit(1)
 	}
@@ -40,8 +42,7 @@ type content struct {
 	Missing                                             []string
 }
 
-func write(ctx context.Context, data, out string, threads int, quick bool) error {
-	e := &evaluation{ctx: ctx, data: data, threads: threads, quick: quick}
+func (e *evaluation) write(out string) error {
 	c := content{}
 	for _, step := range []struct {
 		name string
