@@ -19,8 +19,9 @@ type ReplacedOptions struct {
 
 // Replaced draws slices that were replaced: as measured, as imputed, and the
 // difference, measured - imputed. Measured and imputed share one gray window, 2
-// to 98 % of the imputed volume in the mask, so a dropout looks as dark as it is;
-// the difference is blue where the measurement was too low. Slices are cut
+// to 98 % of the imputed volume in the mask, from lower down where the slices
+// were measured lower, so that a dropout looks as dark as it is and what is left
+// in it is seen; the difference is blue where the measurement was too low. Slices are cut
 // across the third axis of the file, whatever its orientation: that is how they
 // were acquired and lost. A nil mask means [Foreground] of imputed. Errors are
 // [ErrInput].
@@ -44,6 +45,9 @@ func Replaced(measured, imputed []float32, mask []bool, g Grid, o ReplacedOption
 		difference[i] = measured[i] - imputed[i]
 	}
 	scan := robustWindow(imputed, mask, scanLow, scanHigh)
+	if w, _, ok := quantiles(ofSlices(measured, mask, g, o.Slices), nil, scanLow, scanHigh); ok {
+		scan.lo = min(scan.lo, w.lo)
+	}
 	span := largestDifference(difference, mask, g, o.Slices)
 	if span == 0 {
 		span = math.Max(1, scan.hi-scan.lo)
@@ -79,17 +83,25 @@ func (g Grid) planeAcross(axis int) Plane {
 	return Axial
 }
 
-// largestDifference returns the 98th percentile of the finite absolute
-// differences in the mask of some slices across the third axis, 0 if there is
-// none.
-func largestDifference(difference []float32, mask []bool, g Grid, slices []int) float64 {
-	var away []float32
+// ofSlices returns the values in the mask of some slices across the third axis.
+func ofSlices(volume []float32, mask []bool, g Grid, slices []int) []float32 {
+	var out []float32
 	for _, z := range slices {
 		for i := z * g.NX * g.NY; i < (z+1)*g.NX*g.NY; i++ {
 			if mask[i] {
-				away = append(away, float32(math.Abs(float64(difference[i]))))
+				out = append(out, volume[i])
 			}
 		}
+	}
+	return out
+}
+
+// largestDifference returns the 98th percentile of the finite absolute
+// differences in the mask of some slices, 0 if there is none.
+func largestDifference(difference []float32, mask []bool, g Grid, slices []int) float64 {
+	away := ofSlices(difference, mask, g, slices)
+	for i, d := range away {
+		away[i] = float32(math.Abs(float64(d)))
 	}
 	w, _, ok := quantiles(away, nil, 0, scanHigh)
 	if !ok {
