@@ -38,8 +38,10 @@ func (m *moments) add(claimed, made float64) {
 	m.xy += claimed * made
 }
 
-// fit returns the line of least squares with neither part negative. Its mean is
-// the mean of the errors made, at least floor.
+// fit returns a line whose mean is the mean of the errors made, at least floor,
+// with neither part negative. Its slope is halfway between that of least squares
+// and proportionality: the claimed variance is uncertain too, which makes a line
+// of least squares too flat.
 func (m *moments) fit(floor float64) line {
 	if m.n == 0 {
 		return line{constant: floor}
@@ -49,7 +51,7 @@ func (m *moments) fit(floor float64) line {
 	if !(spread > 1e-12*x*x) || x <= 0 {
 		return line{constant: y}
 	}
-	slope := min(max((m.xy/m.n-x*m.y/m.n)/spread, 0), y/x)
+	slope := (min(max((m.xy/m.n-x*m.y/m.n)/spread, 0), y/x) + y/x) / 2
 	return line{constant: y - slope*x, slope: slope}
 }
 
@@ -122,11 +124,11 @@ func (j *imputation) calibrate(ctx context.Context, r *Result, series *nifti.Ima
 		}
 	}
 	o := j.passOptions(r)
-	part, err := j.core(ctx, subSeries(series, rest), subTable(table, rest), o)
+	part, err := j.core(ctx, series.Select(rest), table.Select(rest), o)
 	if err != nil {
 		return nil, err
 	}
-	g, err := j.learn(ctx, part, subTable(table, rest))
+	g, err := j.learn(ctx, part, table.Select(rest))
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +136,7 @@ func (j *imputation) calibrate(ctx context.Context, r *Result, series *nifti.Ima
 	for i := range all {
 		all[i] = i
 	}
-	p, err := j.newPredictor(g, all, impute.OwnTargets(subTable(table, held)))
+	p, err := j.newPredictor(g, all, impute.OwnTargets(table.Select(held)))
 	if err != nil {
 		return nil, err
 	}
@@ -198,9 +200,7 @@ func (t *trial) run(ctx context.Context, p *predictor, voxels []int32, foregroun
 func (t *trial) maps(nx, ny, nz int) *calibration {
 	n, size := len(t.held), nx*ny*nz
 	c := &calibration{ratio: make([]float32, size)}
-	for _, s := range t.table.Shells(t.j.o.B0Threshold).All {
-		c.shells = append(c.shells, s)
-	}
+	c.shells = t.table.Shells(t.j.o.B0Threshold).All
 	sums := &moments{}
 	for i, square := range t.square {
 		if square == square {

@@ -85,7 +85,7 @@ func (j *imputation) separate() error {
 				j.kept = append(j.kept, n)
 			}
 		}
-		j.keptTable = subTable(j.table, j.kept)
+		j.keptTable = j.table.Select(j.kept)
 		hopeless, reason := j.hopeless()
 		if hopeless < 0 {
 			break
@@ -136,33 +136,11 @@ func (j *imputation) hopeless() (int, error) {
 		return j.whole[0], err
 	}
 	for _, n := range j.whole {
-		if err := impute.CheckTargets(space, subTable(j.table, []int{n}), false); err != nil {
+		if err := impute.CheckTargets(space, j.table.Select([]int{n}), false); err != nil {
 			return n, err
 		}
 	}
 	return -1, nil
-}
-
-// subTable picks some volumes of a table.
-func subTable(t *gradients.Table, volumes []int) *gradients.Table {
-	if t == nil {
-		return nil
-	}
-	out := &gradients.Table{Frame: t.Frame, Files: t.Files}
-	for _, n := range volumes {
-		out.BVals = append(out.BVals, t.BVals[n])
-		out.BVecs = append(out.BVecs, t.BVecs[n])
-	}
-	return out
-}
-
-// subSeries copies some volumes of an image.
-func subSeries(im *nifti.Image, volumes []int) *nifti.Image {
-	out := im.Like(len(volumes))
-	for i, n := range volumes {
-		copy(out.Volume(i), im.Volume(n))
-	}
-	return out
 }
 
 // keptSeries returns the series without the volumes lost altogether: the image
@@ -171,5 +149,5 @@ func (j *imputation) keptSeries() *nifti.Image {
 	if len(j.whole) == 0 {
 		return j.im
 	}
-	return subSeries(j.im, j.kept)
+	return j.im.Select(j.kept)
 }

@@ -73,7 +73,7 @@ type predictor struct {
 }
 
 func (j *imputation) newPredictor(g *geometry, measured []int, targets *impute.Targets) (*predictor, error) {
-	given, err := g.model.Given(subTable(g.table, measured), targets.Points)
+	given, err := g.model.Given(g.table.Select(measured), targets.Points)
 	if err != nil {
 		return nil, err
 	}

@@ -73,7 +73,7 @@ func (j *imputation) restoreWhole(ctx context.Context, r *Result, g *geometry, t
 	if len(j.whole) == 0 {
 		return nil
 	}
-	targets, err := impute.NewTargets(g.model, subTable(j.table, j.whole), false)
+	targets, err := impute.NewTargets(g.model, j.table.Select(j.whole), false)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrNotImputable, err)
 	}

@@ -138,7 +138,7 @@ func TestVolumesThatCannotBeImputed(t *testing.T) {
 			keep = append(keep, n)
 		}
 	}
-	im, table := subSeries(p.Noisy, keep), subTable(p.Table, keep)
+	im, table := p.Noisy.Select(keep), p.Table.Select(keep)
 	clear(im.Volume(0))
 	r := run(t, im, table, Options{})
 	if r.Imputed.Lost.Len() != 0 || !strings.Contains(strings.Join(r.Summary.Warnings, "\n"), "volume 0 is lost (constant) but stays as it is") {
@@ -181,7 +181,7 @@ func TestTargetTable(t *testing.T) {
 			kept = append(kept, n)
 		}
 	}
-	im, table, target := subSeries(p.Noisy, kept), subTable(p.Table, kept), subTable(p.Table, held)
+	im, table, target := p.Noisy.Select(kept), p.Table.Select(kept), p.Table.Select(held)
 	r := run(t, im, table, Options{Mask: mask, Imputing: Imputing{Target: target, Std: true, Samples: 1}})
 	inside, n, drawn, claimed := 0.0, 0.0, 0.0, 0.0
 	for i, volume := range held {

@@ -34,21 +34,7 @@ func newImputeCommand(u *ui) *cli.Command {
 		ArgsUsage:   "IN.nii.gz OUT.nii.gz",
 		Description: imputeDescription,
 		Flags:       imputeCommandFlags(),
-		Action: func(c *cli.Context) error {
-			o, err := imputeOptionsFrom(c)
-			if err != nil {
-				return err
-			}
-			plan, err := o.plan()
-			if err != nil {
-				return err
-			}
-			plan.warn(u)
-			if o.dryRun {
-				return plan.print(u, o.json)
-			}
-			return runScan(c.Context, u, o, plan)
-		},
+		Action:      func(c *cli.Context) error { return planAndRun(c, u, imputeOptionsFrom) },
 	}
 }
 

@@ -73,22 +73,25 @@ func newRunCommand(u *ui) *cli.Command {
 		ArgsUsage:   "IN.nii.gz [OUT.nii.gz]",
 		Description: runDescription,
 		Flags:       runFlags(),
-		Action: func(c *cli.Context) error {
-			o, err := runOptionsFrom(c)
-			if err != nil {
-				return err
-			}
-			plan, err := o.plan()
-			if err != nil {
-				return err
-			}
-			plan.warn(u)
-			if o.dryRun {
-				return plan.print(u, o.json)
-			}
-			return runScan(c.Context, u, o, plan)
-		},
+		Action:      func(c *cli.Context) error { return planAndRun(c, u, runOptionsFrom) },
 	}
+}
+
+// planAndRun plans what the command line asks for and does it, or prints the plan.
+func planAndRun(c *cli.Context, u *ui, optionsFrom func(*cli.Context) (runOptions, error)) error {
+	o, err := optionsFrom(c)
+	if err != nil {
+		return err
+	}
+	plan, err := o.plan()
+	if err != nil {
+		return err
+	}
+	plan.warn(u)
+	if o.dryRun {
+		return plan.print(u, o.json)
+	}
+	return runScan(c.Context, u, o, plan)
 }
 
 func runFlags() []cli.Flag {

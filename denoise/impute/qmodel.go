@@ -103,7 +103,6 @@ type qLearner struct {
 	space   *gradients.QSpace
 	d, p    int
 	gram    *mat.Dense // AᵀA, p×p
-	reach   *mat.Dense // coefficients of the isotropic part: column k has 1 at l = 0 of part k
 	n       int
 	inner   []float64 // n × p, Aᵀy of every voxel
 	square  []float64 // n, yᵀy

@@ -24,7 +24,6 @@ type evaluation struct {
 	threads int
 	quick   bool
 	missing []string
-	scans   map[string]*scan
 	covered []coverageRow
 }
 
@@ -203,21 +202,4 @@ func (s *scan) others(held []int) []int {
 		}
 	}
 	return kept
-}
-
-func tableOf(t *gradients.Table, volumes []int) *gradients.Table {
-	out := &gradients.Table{Frame: t.Frame}
-	for _, n := range volumes {
-		out.BVals = append(out.BVals, t.BVals[n])
-		out.BVecs = append(out.BVecs, t.BVecs[n])
-	}
-	return out
-}
-
-func seriesOf(im *nifti.Image, volumes []int) *nifti.Image {
-	out := im.Like(len(volumes))
-	for i, n := range volumes {
-		copy(out.Volume(i), im.Volume(n))
-	}
-	return out
 }

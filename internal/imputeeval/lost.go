@@ -48,8 +48,8 @@ func (e *evaluation) knownOf(s *scan) (row, error) {
 	if err != nil {
 		return row{}, err
 	}
-	rows, voxels := rowsOf(seriesOf(r.Denoised, kept), func(v int) bool { return r.Mask[v] && v/(nx*ny)%2 == 0 })
-	methods, err := baselines(tableOf(s.table, kept), tableOf(s.table, held), rows)
+	rows, voxels := rowsOf(r.Denoised.Select(kept), func(v int) bool { return r.Mask[v] && v/(nx*ny)%2 == 0 })
+	methods, err := baselines(s.table.Select(kept), s.table.Select(held), rows)
 	if err != nil {
 		return row{}, err
 	}

@@ -78,8 +78,8 @@ func (e *evaluation) others() (string, error) {
 
 func (e *evaluation) other(b *strings.Builder, s *scan, held []int, what string) error {
 	kept := s.others(held)
-	r, err := denoise.Run(e.ctx, seriesOf(s.noisy, kept), tableOf(s.table, kept), denoise.Options{Mask: s.mask, Rician: s.rician,
-		Threads: e.threads, Imputing: denoise.Imputing{Mode: denoise.ImputeOff, Target: tableOf(s.table, held), Std: true}})
+	r, err := denoise.Run(e.ctx, s.noisy.Select(kept), s.table.Select(kept), denoise.Options{Mask: s.mask, Rician: s.rician,
+		Threads: e.threads, Imputing: denoise.Imputing{Mode: denoise.ImputeOff, Target: s.table.Select(held), Std: true}})
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (e *evaluation) other(b *strings.Builder, s *scan, held []int, what string)
 			ours.add(float64(r.Imputed.Target.Volume(t)[v]-s.truth.Volume(n)[v]), 0)
 		}
 	}
-	tensor := s.errorOf(method{"tensor", baseline.NewTensor(tableOf(s.table, kept), tableOf(s.table, held)).Predict}, rows, voxels, kept, held, 0)
+	tensor := s.errorOf(method{"tensor", baseline.NewTensor(s.table.Select(kept), s.table.Select(held)).Predict}, rows, voxels, kept, held, 0)
 	measured := &squares{}
 	for i, n := range kept {
 		for _, v := range voxels {

@@ -86,13 +86,13 @@ func (r row) spherical() float64 { return r.error[4] }
 // compare predicts the held volumes of a scan by our method and by the others,
 // from the same denoised series.
 func (e *evaluation) compare(s *scan, kept, held []int) (row, error) {
-	r, err := denoise.Run(e.ctx, seriesOf(s.noisy, kept), tableOf(s.table, kept), denoise.Options{Mask: s.mask, Rician: s.rician,
-		Threads: e.threads, Imputing: denoise.Imputing{Mode: denoise.ImputeOff, Target: tableOf(s.table, held), Std: true}})
+	r, err := denoise.Run(e.ctx, s.noisy.Select(kept), s.table.Select(kept), denoise.Options{Mask: s.mask, Rician: s.rician,
+		Threads: e.threads, Imputing: denoise.Imputing{Mode: denoise.ImputeOff, Target: s.table.Select(held), Std: true}})
 	if err != nil {
 		return row{}, err
 	}
 	rows, voxels := rowsOf(r.Denoised, func(v int) bool { return r.Mask[v] })
-	methods, err := baselines(tableOf(s.table, kept), tableOf(s.table, held), rows)
+	methods, err := baselines(s.table.Select(kept), s.table.Select(held), rows)
 	if err != nil {
 		return row{}, err
 	}
