@@ -67,7 +67,7 @@ type ImputationSummary struct {
 	LargestZ   float64        `json:"largest_z_score_kept,omitempty"`
 	Geometric  *float64       `json:"weight_of_q_space_model,omitempty"` // in the estimate of lost slices, the rest is the local denoiser's
 	Directions int            `json:"target_volumes,omitempty"`
-	Held       *HeldOut       `json:"held_out,omitempty"`
+	Held       []HeldOut      `json:"held_out,omitempty"`
 	Notes      []string       `json:"notes,omitempty"`
 }
 

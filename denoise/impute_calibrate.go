@@ -276,6 +276,6 @@ func (t *trial) report(c *calibration) {
 		count++
 		sum += float64(square)
 	}
-	t.j.summary.Held = &HeldOut{What: "volumes", Count: n, RMSE: math.Sqrt(max(sum/float64(max(count, 1)), 0)),
-		Nominal: nominal, Coverage: float64(inside) / float64(max(count, 1))}
+	t.j.summary.Held = append(t.j.summary.Held, HeldOut{What: "volumes", Count: n, RMSE: math.Sqrt(max(sum/float64(max(count, 1)), 0)),
+		Nominal: nominal, Coverage: float64(inside) / float64(max(count, 1))})
 }

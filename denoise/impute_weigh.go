@@ -53,7 +53,7 @@ func (f *refinement) measureErrors(r *Result, made *slicePrediction) {
 	s := &f.j.summary
 	s.Geometric = &f.geometric
 	if n > 0 {
-		s.Held = &HeldOut{What: "slices", Count: len(f.held), RMSE: math.Sqrt(max(sums.y/n, 0)), Nominal: nominal, Coverage: inside / n}
+		s.Held = append(s.Held, HeldOut{What: "slices", Count: len(f.held), RMSE: math.Sqrt(max(sums.y/n, 0)), Nominal: nominal, Coverage: inside / n})
 	}
 }
 

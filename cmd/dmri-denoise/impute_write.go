@@ -155,7 +155,7 @@ func sayImputed(u *ui, s *denoise.ImputationSummary) {
 	if s.Directions > 0 {
 		u.say("the output is estimated on %d volumes of the target table; none of them is a measurement", s.Directions)
 	}
-	if h := s.Held; h != nil {
+	for _, h := range s.Held {
 		u.say("held-out %s: %d, error %.3f sigma, %.0f %% intervals cover %.1f %%", h.What, h.Count, h.RMSE, 100*h.Nominal, 100*h.Coverage)
 	}
 }

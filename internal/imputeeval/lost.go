@@ -174,7 +174,7 @@ func (e *evaluation) dropoutOf(b *strings.Builder, s *scan, seed uint64) error {
 			}
 		}
 	}
-	e.covered = append(e.covered, coverageRow{name: s.name + ", lost slices", truth: inside / lost.n, held: math.NaN(), stated: r.Summary.Imputation.Held.Coverage})
+	e.covered = append(e.covered, coverageRow{name: s.name + ", lost slices", truth: inside / lost.n, held: math.NaN(), stated: r.Summary.Imputation.Held[0].Coverage})
 	before, after, off := s.rmse(clean.Denoised.Voxels(), s.truth.Voxels())/s.sigma, s.rmse(r.Denoised.Voxels(), s.truth.Voxels())/s.sigma, s.rmse(ignored.Denoised.Voxels(), s.truth.Voxels())/s.sigma
 	fmt.Fprintf(b, "| %s | %d | %d | %d | %.1f %% | %d | %.3f | %.3f | %.3f | %.3f | %.3f |\n", s.name, nt*nz, len(bad), found, 100*float64(found)/float64(len(bad)), wrong,
 		before, after, after/before, lost.rmse()/s.sigma, off)

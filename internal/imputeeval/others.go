@@ -128,7 +128,7 @@ func (e *evaluation) addCoverage(s *scan, r *denoise.Result, held, voxels []int)
 	if s.truthNoisy {
 		c.truth = math.NaN()
 	}
-	if h := r.Summary.Imputation.Held; h != nil {
+	for _, h := range r.Summary.Imputation.Held {
 		c.stated = h.Coverage
 	}
 	e.covered = append(e.covered, c)
