@@ -21,6 +21,7 @@ func newApp(u *ui) *cli.App {
 		ExitErrHandler:  func(*cli.Context, error) {},
 		Commands: []*cli.Command{
 			newRunCommand(u),
+			newImputeCommand(u),
 			newInfoCommand(u),
 			newPhantomCommand(u),
 			newCompareCommand(u),

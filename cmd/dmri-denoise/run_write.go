@@ -30,7 +30,8 @@ type resultWriter struct {
 
 // write stages every output, the image last, and returns the pictures that could be drawn.
 func (w *resultWriter) write(ctx context.Context, s *scan, result *denoise.Result) ([]string, error) {
-	if err := w.measureResidual(ctx, s.image, result); err != nil {
+	before := measuredOnly(s.image, result)
+	if err := w.measureResidual(ctx, before, result); err != nil {
 		return nil, err
 	}
 	if err := w.tables(s.image); err != nil {
@@ -39,7 +40,12 @@ func (w *resultWriter) write(ctx context.Context, s *scan, result *denoise.Resul
 	if err := w.sidecar(result); err != nil {
 		return nil, err
 	}
-	if err := w.image(ctx, w.plan.noise, result.Sigma); err != nil {
+	if w.plan.noise != "" {
+		if err := w.image(ctx, w.plan.noise, result.Sigma); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.imputed(ctx, s.image, result); err != nil {
 		return nil, err
 	}
 	pictures, err := w.pictures(ctx, s.image, result)
@@ -47,11 +53,11 @@ func (w *resultWriter) write(ctx context.Context, s *scan, result *denoise.Resul
 		return nil, err
 	}
 	if w.plan.residual != "" {
-		if err := w.residualImage(ctx, s.image, result.Denoised); err != nil {
+		if err := w.residualImage(ctx, before, result.Denoised); err != nil {
 			return nil, err
 		}
 	}
-	return pictures, w.image(ctx, w.plan.image, result.Denoised)
+	return pictures, w.image(ctx, w.plan.image, w.outputImage(s.image, result))
 }
 
 // measureResidual fills in the figures of what was removed from the foreground.
@@ -109,6 +115,9 @@ func (w *resultWriter) tables(im *nifti.Image) error {
 		return err
 	}
 	affine, _ := im.Header.Affine()
+	if w.plan.target != nil {
+		return w.plan.target.Export(bval, bvec, affine, false)
+	}
 	return w.plan.table.Export(bval, bvec, affine, false)
 }
 
