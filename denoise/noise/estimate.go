@@ -66,10 +66,11 @@ const (
 	wanted      = 5000  // independent coefficients wanted behind σ at one voxel: standard error 1 %
 	narrowest   = 1.5   // limits of the smoothing window, in voxels
 	widest      = 3.5
-	mostAnatomy = 6   // components that say where there is anatomy
-	plenty      = 8   // components from which the clipped power alone tells anatomy, so that places need not be weighed
-	allHeard    = 100 // medians of anatomical power above which weighing places changes nothing
-	mostUsed    = 112 // components measured at most: with them the narrowest window has all that is wanted
+	mostAnatomy = 6    // components that say where there is anatomy
+	plenty      = 8    // components from which the clipped power alone tells anatomy, so that places need not be weighed
+	allHeard    = 100  // medians of anatomical power above which weighing places changes nothing
+	mostLeak    = 0.02 // share of σ that anatomy left in the components of noise explains at most
+	mostUsed    = 112  // components measured at most: with them the narrowest window has all that is wanted
 )
 
 // window returns the standard deviation of the smoothing window: a Gaussian of
@@ -185,15 +186,41 @@ func (e *estimator) localMap(ctx context.Context) ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	if e.loud() < allHeard {
-		level, err := e.spread(slices.Clone(power), e.quietness)
-		if err != nil {
+	e.power = power
+	sigma, err := e.spread(slices.Clone(power), e.quietness)
+	if err != nil {
+		return nil, err
+	}
+	for r, l := range sigma {
+		if l > 0 {
+			anatomy[r] /= l * l
+		}
+	}
+	all := e.quietness
+	quiet, err := e.spread(slices.Clone(power), e.quietPlaces(anatomy, 1))
+	if err != nil {
+		return nil, err
+	}
+	if loud := e.loud(); loud < allHeard {
+		e.quietness = e.quietPlaces(anatomy, loud)
+		if sigma, err = e.spread(slices.Clone(power), e.quietness); err != nil {
 			return nil, err
 		}
-		e.weighQuiet(anatomy, level)
 	}
-	e.power = power
-	return e.spread(slices.Clone(power), e.quietness)
+	e.takeLeak(sigma, quiet, all)
+	return sigma, nil
+}
+
+// takeLeak lowers the map to the level of the quietest places, if that is lower
+// by no more than anatomy left in the components of noise explains. A larger
+// difference is noise that is not the same everywhere.
+func (e *estimator) takeLeak(sigma, quiet, present []float32) {
+	level, least := median(sigma, e.foreground, present), median(quiet, e.foreground, present)
+	if ratio := least / level; ratio > 1-mostLeak && ratio < 1 {
+		for r := range sigma {
+			sigma[r] *= ratio
+		}
+	}
 }
 
 // noiseAndAnatomy numbers the first components of noise and the last ones of
@@ -208,24 +235,24 @@ func (e *estimator) noiseAndAnatomy(noise int) (number []int, anatomy int) {
 	return number, anatomy
 }
 
-// weighQuiet turns the weight of places down where components of anatomy
-// differ much between neighbours: what is left of anatomy in the components of
-// noise is there. The noise of different components is independent, so this
-// choice does not bias it.
-func (e *estimator) weighQuiet(anatomy, level []float32) {
-	for r, l := range level {
-		if l > 0 {
-			anatomy[r] /= l * l
-		}
+// quietPlaces returns weights of places that are low where components of
+// anatomy differ much between neighbours: what is left of anatomy in the
+// components of noise is there. The noise of different components is
+// independent, so this choice does not bias it. anatomy is relative to the
+// level of noise; loud is its power, in medians, that halves the weight.
+func (e *estimator) quietPlaces(anatomy []float32, loud float64) []float32 {
+	weight := slices.Clone(e.quietness)
+	middle := median(anatomy, e.foreground, e.quietness) * float32(loud)
+	if !(middle > 0) {
+		return weight
 	}
-	middle := median(anatomy, e.foreground, e.quietness)
-	loud := float32(e.loud())
 	for r, a := range anatomy {
-		if e.quietness[r] > 0 && middle > 0 {
-			x := a / (loud * middle)
-			e.quietness[r] = 1 / (1 + x*x)
+		if weight[r] > 0 {
+			x := a / middle
+			weight[r] = 1 / (1 + x*x)
 		}
 	}
+	return weight
 }
 
 // loud is the power of anatomy, in medians, that halves the weight of a place.
