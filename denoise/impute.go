@@ -142,6 +142,7 @@ func (j *imputation) denoise(ctx context.Context) (*Result, error) {
 	if j.lost.Len() == 0 && j.o.Imputing.Target == nil {
 		return j.core(ctx, j.im, j.table, j.o)
 	}
+	j.o.Reload = nil // imputation reads the image all along
 	series := j.keptSeries()
 	var r *Result
 	var err error

@@ -1,12 +1,14 @@
 package denoise
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 
 	"github.com/dmri-denoise/dmri-denoise/diffusion"
 	"github.com/dmri-denoise/dmri-denoise/gradients"
+	"github.com/dmri-denoise/dmri-denoise/nifti"
 )
 
 // RicianMode says whether the image is a magnitude with Rician noise, whose
@@ -73,8 +75,12 @@ type Options struct {
 	Imputing     Imputing           // lost measurements and new gradient tables; zero value finds and replaces lost slices
 	Seed         uint64             // of the samplers and of the estimate of risk
 	Threads      int                // 0 means one per core
-	Logger       *slog.Logger       // nil means silent
-	Progress     func(stage Stage, done, total int)
+	// Reload reads the image anew. If set, and nothing is to be imputed, Run lets go of the image's voxels while it
+	// works and has them read again for the end: one copy of the scan less at the peak. The image is then unusable
+	// until Run returns, and after an error.
+	Reload   func(ctx context.Context) (*nifti.Image, error)
+	Logger   *slog.Logger // nil means silent
+	Progress func(stage Stage, done, total int)
 }
 
 // samplerSteps returns the number of evaluations. The defaults keep the variance

@@ -76,6 +76,7 @@ func (p *pipeline) run(ctx context.Context) (*Result, error) {
 	if p.y, err = signals.Gather(ctx, grid, p.im.Voxels(), nt, p.o.Threads); err != nil {
 		return nil, err
 	}
+	p.letGo()
 	if err := p.measureNoise(ctx); err != nil {
 		return nil, err
 	}
@@ -86,6 +87,30 @@ func (p *pipeline) run(ctx context.Context) (*Result, error) {
 	}
 	p.restore(ctx, clean)
 	return p.result(ctx, clean)
+}
+
+// letGo drops the voxels of an image that can be read again.
+func (p *pipeline) letGo() {
+	if p.o.Reload != nil {
+		p.im.Data = nil
+	}
+}
+
+// takeBack reads the image's voxels again.
+func (p *pipeline) takeBack(ctx context.Context) error {
+	if p.o.Reload == nil {
+		return nil
+	}
+	again, err := p.o.Reload(ctx)
+	if err != nil {
+		return fmt.Errorf("denoise: the image cannot be read again: %w", err)
+	}
+	nx, ny, nz, nt := again.Dims()
+	if g := p.y.Grid; nx != g.NX || ny != g.NY || nz != g.NZ || nt != p.y.D {
+		return fmt.Errorf("%w: the image changed while it was denoised", ErrMismatch)
+	}
+	p.im.Data = again.Data
+	return nil
 }
 
 // measureNoise fills sigma: given map, given level, or measured.
@@ -206,27 +231,28 @@ func (p *pipeline) eachRow(ctx context.Context, f func(r int, row []float32), s 
 	})
 }
 
-// result puts images and figures together.
+// result puts images and figures together. The rows go before the image comes
+// back.
 func (p *pipeline) result(ctx context.Context, clean *signals.Signals) (*Result, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	_, _, _, nt := p.im.Dims()
-	summary := p.summarise(clean)
-	if clean != p.y {
-		p.y.Values = nil // a sampler's start goes before the output comes: one copy of the scan less at the peak
-	}
 	out := &Result{
-		Denoised: p.im.Like(nt), Sigma: p.im.Like(1),
-		Mask: p.chosen.keep, Foreground: p.chosen.foreground, Schedule: p.o.Schedule, Summary: summary,
+		Denoised: p.im.Header.NewImage(p.y.D), Sigma: p.im.Header.NewImage(1),
+		Mask: p.chosen.keep, Foreground: p.chosen.foreground, Schedule: p.o.Schedule,
 	}
 	// The display window still fits: denoising keeps the intensities.
 	out.Denoised.Header.CalMin, out.Denoised.Header.CalMax = p.im.Header.CalMin, p.im.Header.CalMax
-	p.fillOutside(out.Denoised)
 	if err := clean.Scatter(ctx, out.Denoised.Voxels(), p.o.Threads); err != nil {
 		return nil, err
 	}
+	clean.Values, p.y.Values = nil, nil
+	if err := p.takeBack(ctx); err != nil {
+		return nil, err
+	}
+	p.fillOutside(out.Denoised)
 	p.y.Grid.Expand(out.Sigma.Voxels(), p.sigma)
+	out.Summary = p.summarise(out.Denoised)
 	return out, nil
 }
 

@@ -5,7 +5,7 @@ import (
 	"math"
 	"slices"
 
-	"github.com/dmri-denoise/dmri-denoise/denoise/signals"
+	"github.com/dmri-denoise/dmri-denoise/nifti"
 )
 
 // Summary holds the figures of a run: same input and options, same figures.
@@ -61,7 +61,7 @@ type ShellSummary struct {
 const leastVolumes = 7
 
 // summarise makes the figures of a run.
-func (p *pipeline) summarise(clean *signals.Signals) Summary {
+func (p *pipeline) summarise(clean *nifti.Image) Summary {
 	foreground := rowsOf(p.y.Grid, p.chosen.foreground)
 	s := Summary{
 		Volumes: p.y.D, VoxelsDenoised: p.y.Len(), VoxelsConstant: p.chosen.constant, VoxelsNonFinite: p.chosen.nonFinite,
@@ -141,18 +141,17 @@ func (p *pipeline) sigmaSummary(foreground []bool) SigmaSummary {
 }
 
 // shellSummary compares the shell before and after.
-func (p *pipeline) shellSummary(clean *signals.Signals, foreground []bool, b float64, volumes []int) ShellSummary {
+func (p *pipeline) shellSummary(clean *nifti.Image, foreground []bool, b float64, volumes []int) ShellSummary {
 	var before, after, residual, square, n float64
-	for r, v := range clean.Voxel {
-		if !foreground[r] {
-			continue
-		}
-		x, sigma := clean.Row(r), float64(p.sigma[r])
-		for _, i := range volumes {
-			measured := float64(p.im.Volume(i)[v])
-			d := (measured - float64(x[i])) / sigma
-			before += measured
-			after += float64(x[i])
+	for _, i := range volumes {
+		y, x := p.im.Volume(i), clean.Volume(i)
+		for r, v := range p.y.Voxel {
+			if !foreground[r] {
+				continue
+			}
+			d := float64(y[v]-x[v]) / float64(p.sigma[r])
+			before += float64(y[v])
+			after += float64(x[v])
 			residual += d
 			square += d * d
 			n++

@@ -50,10 +50,13 @@ func New(nx, ny, nz, nt int, voxelSize [3]float64) *Image {
 
 // Like returns an image of zeros with nt volumes on the grid of im, with the
 // header that Header.Like makes. It panics if nt is less than 1.
-func (im *Image) Like(nt int) *Image {
-	h := im.Header.Like(nt)
-	nx, ny, nz, _ := im.Dims()
-	return &Image{Header: h, Data: newTensor(make([]float32, nx*ny*nz*nt), nx, ny, nz, nt)}
+func (im *Image) Like(nt int) *Image { return im.Header.NewImage(nt) }
+
+// NewImage returns an image of zeros with nt volumes on the grid of h, with the
+// header that Like makes. It panics if nt is less than 1.
+func (h *Header) NewImage(nt int) *Image {
+	nx, ny, nz, _ := h.Shape()
+	return &Image{Header: h.Like(nt), Data: newTensor(make([]float32, nx*ny*nz*nt), nx, ny, nz, nt)}
 }
 
 // Like returns the header of an image with nt volumes on the grid of h. Fields

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/dmri-denoise/dmri-denoise/denoise"
 	"github.com/dmri-denoise/dmri-denoise/denoise/impute"
 	"github.com/dmri-denoise/dmri-denoise/denoise/noise"
+	"github.com/dmri-denoise/dmri-denoise/nifti"
 )
 
 var (
@@ -18,6 +20,9 @@ var (
 	priors      = map[string]denoise.PriorMode{"auto": denoise.PriorAuto, "gaussian": denoise.PriorGaussian, "soft": denoise.PriorSoft, "local": denoise.PriorLocal}
 	ricianModes = map[string]denoise.RicianMode{"auto": denoise.RicianAuto, "on": denoise.RicianOn, "off": denoise.RicianOff}
 )
+
+// reloadFrom is the size of a scan in bytes from which it is read twice rather than kept while the work goes on.
+const reloadFrom = 64 << 20
 
 // denoiseScan hands the scan to the library, with the flags in its terms.
 func denoiseScan(ctx context.Context, u *ui, o runOptions, plan *runPlan, s *scan) (*denoise.Result, error) {
@@ -30,6 +35,12 @@ func denoiseScan(ctx context.Context, u *ui, o runOptions, plan *runPlan, s *sca
 		Imputing: o.impute.settings(plan.target),
 		Logger:   u.logger(),
 		Progress: func(stage denoise.Stage, done, total int) { bar.report(string(stage), done, total) },
+	}
+	if size := int64(len(s.image.Voxels())) * 4; size >= reloadFrom {
+		settings.Reload = func(ctx context.Context) (*nifti.Image, error) {
+			debug.FreeOSMemory() // what the work needed makes room for the image
+			return nifti.ReadImage(ctx, o.input, nifti.ReadOptions{})
+		}
 	}
 	if settings.B0Threshold == 0 { // the library takes 0 for its default; here it means exactly 0
 		settings.B0Threshold = math.SmallestNonzeroFloat64
