@@ -25,7 +25,7 @@ PLATFORMS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 # The race detector needs cgo and a C compiler; without one `make check` says so and goes on.
 RACE_PKGS  ?= ./...
 
-.PHONY: all build demo pictures generate test check fmt-check vet staticcheck tidy-check race bench eval eval-impute release clean help
+.PHONY: all build demo pictures generate test check fmt-check vet staticcheck tidy-check race bench eval eval-hcp eval-impute release clean help
 
 all: build
 
@@ -88,11 +88,16 @@ bench: ## run the benchmarks COUNT times into build/bench.txt, as benchstat read
 	@mkdir -p build
 	set -o pipefail; $(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem -count $(COUNT) ./... | tee build/bench.txt
 
-eval: build ## score against dwidenoise on cases with known truth (needs ../shared/eval and MRtrix)
-	@if [ ! -f $(SCORE) ]; then echo "eval: $(SCORE) is not here: nothing to score"; exit 0; fi; \
-	if ! $(PYTHON) -c 'import numpy, scipy, nibabel' 2>/dev/null || ! command -v dwidenoise >/dev/null; then \
-	  echo "eval: missing tools: apt-get install -y mrtrix3 python3-nibabel python3-numpy python3-scipy"; exit 1; fi; \
-	$(PYTHON) $(SCORE) --bin $(BIN) --threads $(THREADS) $(EVAL_ARGS)
+eval: build ## score against dwidenoise, write docs/accuracy.md and docs/benchmark.md (needs ../shared; installs MRtrix and nibabel)
+	@if ! $(PYTHON) -c 'import numpy, scipy, nibabel' 2>/dev/null || ! command -v dwidenoise >/dev/null; then \
+	  apt-get update -qq && apt-get install -y -qq --no-install-recommends mrtrix3 python3-nibabel python3-numpy python3-scipy; fi
+	@mkdir -p build
+	@if [ -f $(SCORE) ]; then $(PYTHON) $(SCORE) --bin $(BIN) --threads $(THREADS) --json build/score.json $(EVAL_ARGS); \
+	else echo "eval: $(SCORE) is not here: its table is left out"; fi
+	$(GO) run ./internal/runeval -bin $(BIN) -threads $(THREADS) $(if $(wildcard $(SCORE)),-score build/score.json) $(RUNEVAL_ARGS)
+
+eval-hcp: build ## denoise a scan of 145x174x145x288 voxels (16 GB of memory, 10 GB of disk); writes docs/benchmark.md
+	$(GO) run ./internal/runeval -bin $(BIN) -threads $(THREADS) -only benchmark -hcp
 
 eval-impute: ## hold out directions, spoil slices, compare with SH and GP peers; writes docs/imputation.md
 	$(GO) run ./internal/imputeeval -data ../shared/data -out docs/imputation.md -picture $(PICTURES)/imputed_slices.png -threads $(THREADS)

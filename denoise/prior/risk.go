@@ -25,6 +25,7 @@ type Risk struct {
 	PerVolume []float64 // in units of the noise variance; may come out below zero where it is small
 	StdErr    float64   // standard error of the mean over volumes
 	Voxels    int       // it was measured on
+	Rows      []int32   // those voxels: rows of the grid
 }
 
 // Mean returns the mean over the given volumes; nil means all.
@@ -220,6 +221,7 @@ func (b sample) average(y *signals.Signals, mean, slope []float32, variance func
 			continue
 		}
 		out.Voxels++
+		out.Rows = append(out.Rows, b.rows[r])
 		p := r * riskBlocks / len(b.counts)
 		counts[p]++
 		for i, m := range mean[r*d : (r+1)*d] {
