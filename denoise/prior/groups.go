@@ -329,6 +329,12 @@ func solve[T fastblas.Float](w *groupWork, s *gaussianWork[T], y, pilot []float3
 // gather copies the group's patches out of rows × K coefficients.
 func gather[T fastblas.Float](w *groupWork, dst []T, from []float32) {
 	k := w.k
+	if single, ok := any(dst).([]float32); ok {
+		for j, r := range w.members {
+			copy(single[j*k:(j+1)*k], from[int(r)*k:int(r)*k+k])
+		}
+		return
+	}
 	for j, r := range w.members {
 		out := dst[j*k : (j+1)*k]
 		for i, v := range from[int(r)*k : int(r)*k+k] {
