@@ -13,6 +13,9 @@ import (
 // ErrNotFetched reports a file of which only the placeholder of DataLad, git-annex or Git LFS is here.
 var ErrNotFetched = errors.New("content not downloaded")
 
+// ErrEmpty reports a file of no bytes, as example data sets and broken downloads have them.
+var ErrEmpty = errors.New("empty file")
+
 // FileError is a file that cannot be used, with what the user can do about it.
 type FileError struct {
 	Path   string
@@ -35,7 +38,7 @@ func CheckContent(path string) error {
 	case info.IsDir():
 		return &FileError{Path: path, Err: errors.New("is a folder")}
 	case info.Size() == 0:
-		return &FileError{Path: path, Err: errors.New("empty file")}
+		return &FileError{Path: path, Err: ErrEmpty}
 	case info.Size() > pointerSize:
 		return nil
 	}

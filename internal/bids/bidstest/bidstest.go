@@ -159,7 +159,7 @@ func (b *builder) table(stem string, volumes int, end string) {
 	b.text(stem+".bvec", strings.Join(x, " ")+end+strings.Join(y, " ")+end+strings.Join(z, " ")+end)
 }
 
-// image writes an image of 4x4x3 voxels.
+// image writes an image of 4x4x3 voxels, 16x16x8 if it is a single volume: validators doubt files of a few bytes.
 func (b *builder) image(name string, volumes int) {
 	key := volumes
 	if strings.HasSuffix(name, ".nii") {
@@ -181,7 +181,11 @@ func encodeImage(volumes int, plain bool) ([]byte, error) {
 	if plain {
 		path = filepath.Join(dir, "x.nii")
 	}
-	im := nifti.New(4, 4, 3, volumes, [3]float64{2, 2, 2})
+	shape := [3]int{4, 4, 3}
+	if volumes == 1 {
+		shape = [3]int{16, 16, 8}
+	}
+	im := nifti.New(shape[0], shape[1], shape[2], volumes, [3]float64{2, 2, 2})
 	state := uint32(1)
 	for i := range im.Voxels() {
 		state = state*1664525 + 1013904223 // Numerical Recipes' generator: the same bytes with every Go version
