@@ -159,7 +159,9 @@ func work(c *cli.Context, u *ui, plan *batch.Plan) error {
 		return err
 	}
 	outcome := executor.Run(c.Context, plan.Tasks[0], r)
-	tell(u, plan.Tasks[0].Index, plan.Tasks[0].Index, outcome)
+	if outcome.Status != batch.Failed { // else the error says it
+		u.say("%s: %s in %.1f s", outcome.Task, outcome.Status, outcome.Seconds)
+	}
 	if outcome.Status == batch.Interrupted {
 		return c.Context.Err()
 	}
