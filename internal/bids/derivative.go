@@ -88,7 +88,7 @@ func CheckDerivativeName(file string) error {
 	folder, allowed := name.Folder(), ".nii.gz .nii .bval .bvec .json"
 	switch {
 	case strings.Contains(file, "/figures/"):
-		folder, allowed = "sub-"+name.Value("sub")+"/figures", ".png .svg .html"
+		folder, allowed = "sub-"+name.Value("sub")+"/figures", ".png .svg .html .tsv .json .txt"
 	case name.Suffix == "dwimap":
 		allowed = ".nii.gz .nii .json"
 	case name.Suffix != "dwi" || name.Value("desc") == "":
