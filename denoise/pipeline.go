@@ -10,6 +10,7 @@ import (
 	"github.com/dmri-denoise/dmri-denoise/denoise/signals"
 	"github.com/dmri-denoise/dmri-denoise/diffusion"
 	"github.com/dmri-denoise/dmri-denoise/gradients"
+	"github.com/dmri-denoise/dmri-denoise/internal/fastblas"
 	"github.com/dmri-denoise/dmri-denoise/nifti"
 )
 
@@ -27,6 +28,7 @@ type Result struct {
 // may be nil: then the summary has no shells. Errors wrap the sentinels of this
 // package and of the rooms below, or ctx's.
 func Run(ctx context.Context, im *nifti.Image, table *gradients.Table, o Options) (*Result, error) {
+	fastblas.Register()
 	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err

@@ -307,15 +307,3 @@ func TestForegroundOfFlatImageIsEverything(t *testing.T) {
 		t.Error("a flat image has a foreground other than its usable voxels")
 	}
 }
-
-func BenchmarkGather(b *testing.B) {
-	const nx, ny, nz, d = 64, 64, 24, 70
-	image := make([]float32, nx*ny*nz*d)
-	g := NewGrid(nx, ny, nz, randomMask(nx*ny*nz, 0.5, 7))
-	b.SetBytes(int64(4 * g.Len() * d))
-	for b.Loop() {
-		if _, err := Gather(b.Context(), g, image, d, 1); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
