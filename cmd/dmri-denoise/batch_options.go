@@ -174,15 +174,8 @@ func (o *batchOptions) takeMachine(c *cli.Context) error {
 			return usagef("--%s %d: must be at least 1", name, c.Int(name))
 		}
 	}
-	var err error
-	if o.threads, err = threadCount(c.Int("nthreads"), c.IsSet("nthreads"), os.Getenv); err != nil {
+	if err := o.takeBudget(c); err != nil {
 		return err
-	}
-	if o.memory, err = parseSize("mem", c.String("mem")); err != nil {
-		return err
-	}
-	if o.memory == 0 {
-		o.memory = availableMemory()
 	}
 	switch {
 	case o.perScan > 0 && o.engine == engineLocal:
@@ -195,6 +188,21 @@ func (o *batchOptions) takeMachine(c *cli.Context) error {
 		o.perScan = 1
 	default:
 		o.perScan = clusterThreads
+	}
+	return nil
+}
+
+// takeBudget reads what this machine may give in all: --nthreads and --mem.
+func (o *batchOptions) takeBudget(c *cli.Context) error {
+	var err error
+	if o.threads, err = threadCount(c.Int("nthreads"), c.IsSet("nthreads"), os.Getenv); err != nil {
+		return err
+	}
+	if o.memory, err = parseSize("mem", c.String("mem")); err != nil {
+		return err
+	}
+	if o.memory == 0 {
+		o.memory = availableMemory()
 	}
 	return nil
 }

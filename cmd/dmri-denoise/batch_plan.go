@@ -42,6 +42,7 @@ func (o batchOptions) plan(ctx context.Context, u *ui) (*batch.Plan, []string, *
 	if err := o.checkSettings(ctx); err != nil {
 		return nil, nil, nil, err
 	}
+	refuseCollisions(crawl.Scans)
 	plan := &batch.Plan{Header: o.header()}
 	notes := make([]string, len(crawl.Scans))
 	for i, s := range crawl.Scans {
@@ -55,6 +56,25 @@ func (o batchOptions) plan(ctx context.Context, u *ui) (*batch.Plan, []string, *
 		plan.Tasks = append(plan.Tasks, t)
 	}
 	return plan, notes, data, nil
+}
+
+// refuseCollisions marks scans whose output would have the name of another's: those that differ in desc only, in a derived
+// data set.
+func refuseCollisions(scans []bids.Scan) {
+	first := map[string]string{}
+	for i := range scans {
+		d, err := bids.NewDerivative(scans[i].Name)
+		if err != nil {
+			scans[i].Problem = err
+			continue
+		}
+		name := d.Series(".nii.gz")
+		if other, taken := first[name]; taken && scans[i].Problem == nil {
+			scans[i].Problem = &bids.FileError{Path: scans[i].Image, Err: fmt.Errorf("its output would have the same name as that of %s", other),
+				Remedy: `choose one with --bids-filter-file: {"dwi": {"desc": "preproc"}}`}
+		}
+		first[name] = scans[i].Name.String()
+	}
 }
 
 // placeWarnings says what is odd about where the output goes.
@@ -136,17 +156,9 @@ func (o batchOptions) printPlan(ctx context.Context, u *ui, executor *batch.Exec
 	var largest int64
 	var indexes []int
 	for i, t := range plan.Tasks {
-		line := plannedScan{Scan: t.ID(), Action: "run", Memory: t.Memory, Image: t.Image, BVal: t.BVal, BVec: t.BVec, Note: notes[i]}
-		verdict, err := executor.Examine(ctx, t)
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case line.Note != "":
-			line.Action = "refuse"
-		case verdict == batch.Current && !o.force:
-			line.Action = "skip"
-		case verdict == batch.Stale && !o.force:
-			line.Action, line.Note = "refuse", err.Error()
+		line := o.foresee(ctx, executor, t, notes[i])
+		if err := ctx.Err(); err != nil {
+			return err
 		}
 		if line.Action == "run" {
 			indexes = append(indexes, i)
@@ -158,6 +170,32 @@ func (o batchOptions) printPlan(ctx context.Context, u *ui, executor *batch.Exec
 	if o.json {
 		return u.printJSON(lines)
 	}
+	u.print("%s", planTable(lines))
+	if o.engine == engineSlurm {
+		for _, script := range (&batch.Slurm{Plan: plan}).Scripts(indexes) {
+			u.print("\n%s", script)
+		}
+	}
+	u.say("%d scans: %d to run, %d done, %d to be refused; at most %s of memory for one", len(lines), counts["run"], counts["skip"], counts["refuse"], formatBytes(largest))
+	return nil
+}
+
+// foresee tells what would become of a scan.
+func (o batchOptions) foresee(ctx context.Context, executor *batch.Executor, t batch.Task, note string) plannedScan {
+	line := plannedScan{Scan: t.ID(), Action: "run", Memory: t.Memory, Image: t.Image, BVal: t.BVal, BVec: t.BVec, Note: note}
+	verdict, err := executor.Examine(ctx, t)
+	switch {
+	case line.Note != "":
+		line.Action = "refuse"
+	case verdict == batch.Current && !o.force:
+		line.Action = "skip"
+	case verdict == batch.Stale && !o.force:
+		line.Action, line.Note = "refuse", err.Error()
+	}
+	return line
+}
+
+func planTable(lines []plannedScan) string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "SCAN\tACTION\tMEMORY\tNOTE")
@@ -169,12 +207,5 @@ func (o batchOptions) printPlan(ctx context.Context, u *ui, executor *batch.Exec
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", l.Scan, l.Action, memory, l.Note)
 	}
 	w.Flush()
-	u.print("%s", b.String())
-	if o.engine == engineSlurm {
-		for _, script := range (&batch.Slurm{Plan: plan}).Scripts(indexes) {
-			u.print("\n%s", script)
-		}
-	}
-	u.say("%d scans: %d to run, %d done, %d to be refused; at most %s of memory for one", len(lines), counts["run"], counts["skip"], counts["refuse"], formatBytes(largest))
-	return nil
+	return b.String()
 }

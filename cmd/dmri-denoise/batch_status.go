@@ -76,15 +76,8 @@ func resume(c *cli.Context, u *ui, plan *batch.Plan) error {
 		return err
 	}
 	o := batchOptions{engine: engineLocal, jobs: c.Int("jobs"), json: c.Bool("json"), perScan: plan.Threads}
-	var err error
-	if o.threads, err = threadCount(c.Int("nthreads"), c.IsSet("nthreads"), os.Getenv); err != nil {
+	if err := o.takeBudget(c); err != nil {
 		return err
-	}
-	if o.memory, err = parseSize("mem", c.String("mem")); err != nil {
-		return err
-	}
-	if o.memory == 0 {
-		o.memory = availableMemory()
 	}
 	outcomes, err := statuses(c.Context, u, plan)
 	if err != nil {
