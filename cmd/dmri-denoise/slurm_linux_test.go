@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io/fs"
 	"os"
@@ -11,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -145,44 +145,81 @@ func TestSlurmEqualsLocal(t *testing.T) {
 	s.compare("local", "cluster")
 }
 
-// TestSlurmCancelAndResume cancels the jobs and takes the batch up again.
-func TestSlurmCancelAndResume(t *testing.T) {
+// TestSlurmStopAndResume stops a waiting batch by Ctrl-C, which cancels its jobs; takes it up; kills the worker of one scan without
+// a word, as a lost node or the memory killer does; and takes it up again.
+func TestSlurmStopAndResume(t *testing.T) {
 	needSlurm(t)
 	s := newSlurmSite(t)
 	s.run(exitSomeFailed, "batch", s.data, "local", "participant", "--nthreads", "2")
-	plan := strings.TrimSpace(s.run(0, "batch", s.data, "cluster", "participant", "--engine", "slurm", "--omp-nthreads", "1", "--slurm-throttle", "1", "--slurm-opts", "--comment='a test'", "--detach"))
+	waiting := exec.Command(s.program, "batch", s.data, "cluster", "participant", "--engine", "slurm", "--omp-nthreads", "1", "--slurm-throttle", "1", "--slurm-opts", "--comment='a test'")
+	waiting.Dir = s.dir
+	var said bytes.Buffer
+	waiting.Stderr = &said
+	if err := waiting.Start(); err != nil {
+		t.Fatal(err)
+	}
+	plan := s.waitForPlan("cluster")
 	p, err := batch.ReadPlan(plan, -1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	q := &batch.Slurm{Plan: p, Command: batch.Client}
 	s.waitForRunning(q, 1)
-	if err := q.Cancel(context.Background()); err != nil {
+	if err := waiting.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	err = waiting.Wait()
+	t.Logf("after Ctrl-C: %v\n%s", err, said.String())
+	if code := waiting.ProcessState.ExitCode(); code != 130 || !strings.Contains(said.String(), "the jobs are cancelled") {
+		t.Errorf("exit status %d", code)
+	}
+	s.waitForEnd(q)
+	if o := p.Statuses(map[int]string{})[1]; o.Status != batch.Interrupted {
+		t.Errorf("sub-02 after scancel: %+v", o)
+	}
+	s.noImage("cluster/sub-02/dwi")
+
+	s.run(0, "batch", "resume", plan, "--detach")
+	s.waitForAttempt(q, 1, 2)
+	if err := syscall.Kill(p.Statuses(nil)[1].State.PID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	s.waitForEnd(q)
-	if left := batch.Remaining(p.Statuses(map[int]string{})); !slices.Contains(left, 1) {
-		t.Errorf("tasks left after scancel: %v, want sub-02 among them", left)
+	if o := p.Statuses(map[int]string{})[1]; o.Status != batch.Interrupted || !strings.Contains(o.State.Reason, "killed") {
+		t.Errorf("sub-02 after SIGKILL: %+v", o)
 	}
 	s.noImage("cluster/sub-02/dwi")
+
 	s.run(exitSomeFailed, "batch", "resume", plan)
 	s.compare("local", "cluster")
-	again := s.run(exitSomeFailed, "batch", s.data, "cluster", "participant", "--engine", "slurm", "--json")
-	var report batchReport
-	if err := json.Unmarshal([]byte(again), &report); err != nil {
-		t.Fatal(err)
+}
+
+// waitForPlan returns the plan that a batch has written into its output folder.
+func (s *slurmSite) waitForPlan(out string) string {
+	s.t.Helper()
+	for range 200 {
+		plans, err := filepath.Glob(filepath.Join(s.dir, out, "logs", "plan-*.jobs.json"))
+		if err == nil && len(plans) == 1 {
+			return strings.TrimSuffix(plans[0], ".jobs.json") + ".jsonl"
+		}
+		time.Sleep(50 * time.Millisecond)
 	}
-	if report.Counts[batch.Done] != 7 || report.Counts[batch.Failed] != 1 {
-		t.Errorf("once more: %v", report.Counts)
-	}
+	s.t.Fatal("no plan was submitted")
+	return ""
 }
 
 // waitForRunning returns the array element, such as 12_3, that works on a task, once its run has begun.
 func (s *slurmSite) waitForRunning(q *batch.Slurm, task int) string {
 	s.t.Helper()
+	return s.waitForAttempt(q, task, 1)
+}
+
+// waitForAttempt is waitForRunning for a later attempt.
+func (s *slurmSite) waitForAttempt(q *batch.Slurm, task, attempt int) string {
+	s.t.Helper()
 	for range 600 {
 		queue, _, err := q.Queue(context.Background())
-		if err == nil && queue[task] == "RUNNING" && q.Plan.Statuses(queue)[task].State.Attempt == 1 {
+		if err == nil && queue[task] == "RUNNING" && q.Plan.Statuses(queue)[task].State.Attempt == attempt {
 			for _, j := range q.Jobs() {
 				if i := slices.Index(j.Tasks, task); i >= 0 {
 					return fmt.Sprintf("%s_%d", j.ID, i+1)
