@@ -32,7 +32,7 @@ type runParameters struct {
 
 func (o runOptions) parameters() runParameters {
 	p := runParameters{
-		Prior: "gaussian", Schedule: o.schedule.Name(), Timesteps: o.schedule.T(), Sampler: o.sampler,
+		Prior: o.prior, Schedule: o.schedule.Name(), Timesteps: o.schedule.T(), Sampler: o.sampler,
 		Rician: o.rician, NaN: o.nan, B0Threshold: o.tables.b0Threshold, BValueScaling: o.tables.scaling, Seed: o.seed,
 	}
 	if o.sampler != "mean" {
@@ -90,6 +90,9 @@ func (p *runPlan) summary(result *denoise.Result, residual *qc.Residual, picture
 func (s runSummary) report(u *ui, asJSON bool) error {
 	sigma := s.Summary.Sigma
 	u.say("noise standard deviation %.4g (%s; quartiles %.4g to %.4g)", sigma.Median, sigma.Source, sigma.P25, sigma.P75)
+	for _, r := range s.Summary.Prior.Risks {
+		u.detail("prior %s: expected error %.3f sigma (estimated in %d voxels)", r.Prior, r.RMSE, r.Voxels)
+	}
 	for _, shell := range s.Summary.Shells {
 		u.detail("b %.0f: %d volumes, residual rms %.3f sigma, mean %+.4f sigma", shell.BValue, shell.Volumes, shell.ResidualRMS, shell.ResidualMean)
 	}

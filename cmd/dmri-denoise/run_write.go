@@ -43,7 +43,7 @@ func (w *resultWriter) write(ctx context.Context, s *scan, result *denoise.Resul
 		return nil, err
 	}
 	if w.plan.residual != "" {
-		if err := w.image(ctx, w.plan.residual, residualOf(s.image, result.Denoised)); err != nil {
+		if err := w.residualImage(ctx, s.image, result.Denoised); err != nil {
 			return nil, err
 		}
 	}
@@ -111,15 +111,39 @@ func (w *resultWriter) image(ctx context.Context, final string, im *nifti.Image)
 	return nil
 }
 
-// residualOf gives what was removed, input minus output; 0 where either is not a number.
-func residualOf(before, after *nifti.Image) *nifti.Image {
+// residualImage writes what was removed, volume by volume: a second image of
+// the scan's size is not needed for it.
+func (w *resultWriter) residualImage(ctx context.Context, before, after *nifti.Image) error {
+	staged, err := w.files.plan(w.plan.residual)
+	if err != nil {
+		return err
+	}
 	_, _, _, nt := before.Dims()
-	residual := before.Like(nt)
-	a, b, r := before.Voxels(), after.Voxels(), residual.Voxels()
-	for i := range r {
-		if d := a[i] - b[i]; d-d == 0 {
-			r[i] = d
+	header := before.Header.Like(nt)
+	out, err := nifti.Create(ctx, staged, &header, nifti.WriteOptions{Threads: w.plan.options.threads})
+	if err != nil {
+		return fmt.Errorf("write %s: %w", w.plan.residual, err)
+	}
+	defer out.Abort()
+	volume := make([]float32, len(before.Volume(0)))
+	for n := range nt {
+		subtract(volume, before.Volume(n), after.Volume(n))
+		if err := out.WriteVolume(volume); err != nil {
+			return fmt.Errorf("write %s: %w", w.plan.residual, err)
 		}
 	}
-	return residual
+	if err := out.Close(); err != nil {
+		return fmt.Errorf("write %s: %w", w.plan.residual, err)
+	}
+	return nil
+}
+
+// subtract sets out to a - b; 0 where either is not a number.
+func subtract(out, a, b []float32) {
+	for i := range out {
+		out[i] = 0
+		if d := a[i] - b[i]; d-d == 0 {
+			out[i] = d
+		}
+	}
 }

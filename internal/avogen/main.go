@@ -34,6 +34,8 @@ func fastblas() {
 		}
 		p.dot()
 		p.axpy()
+		p.dots()
+		p.axpys()
 	}
 	transpose32()
 	transpose64()

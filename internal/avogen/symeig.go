@@ -17,22 +17,6 @@ func symeig() {
 	qlSweep()
 }
 
-// fourRows are the addresses of four rows, ld bytes apart.
-type fourRows struct{ base, ld, three reg.Register }
-
-func loadFourRows(name string) fourRows {
-	r := fourRows{base: Load(Param(name), GP64()).(reg.Register), ld: float64s.bytes("ld"), three: GP64()}
-	LEAQ(Mem{Base: r.ld, Index: r.ld, Scale: 2}, r.three)
-	return r
-}
-
-// at addresses row i, disp bytes from where base is.
-func (r fourRows) at(i, disp int) Mem {
-	m := strided(r.base, r.base, r.ld, r.three, i)
-	m.Disp = disp
-	return m
-}
-
 // sumFour puts the sums of four vectors into one.
 func sumFour(a []reg.VecVirtual, dst, t reg.VecVirtual) {
 	VHADDPD(a[1], a[0], a[0])
@@ -42,20 +26,12 @@ func sumFour(a []reg.VecVirtual, dst, t reg.VecVirtual) {
 	VADDPD(t, dst, dst)
 }
 
-func vecs(n int) []reg.VecVirtual {
-	out := make([]reg.VecVirtual, n)
-	for i := range out {
-		out[i] = YMM()
-	}
-	return out
-}
-
 func updateMultiply() {
 	const name = "updateMultiply"
 	TEXT(name, NOSPLIT, "func(groups, vectors int, a *float64, ld int, v, w, u, y *float64)")
 	Doc(name+" subtracts v·wᵀ + w·vᵀ from the matrix a of 4·groups rows by 4·vectors columns", "and sets y to its product with u.")
 	groups := Load(Param("groups"), GP64())
-	a := loadFourRows("a")
+	a := float64s.fourRows("a", "ld")
 	y := Load(Param("y"), GP64()).(reg.Register)
 	vi := Load(Param("v"), GP64()).(reg.Register)
 	wi := Load(Param("w"), GP64()).(reg.Register)
@@ -107,7 +83,7 @@ func reflect() {
 	TEXT(name, NOSPLIT, "func(groups, vectors int, a *float64, ld int, u *float64, tau float64)")
 	Doc(name + " multiplies the matrix a of 4·groups rows by 4·vectors columns by I - tau·u·uᵀ from the right.")
 	groups := Load(Param("groups"), GP64())
-	a := loadFourRows("a")
+	a := float64s.fourRows("a", "ld")
 	tau := YMM()
 	VBROADCASTSD(param("tau"), tau)
 	u, n, next := GP64(), GP64(), GP64()
@@ -182,9 +158,10 @@ func reflectDot(a fourRows, u, n reg.Register, acc, more []reg.VecVirtual) {
 }
 
 // qlSweep writes one QL step: the scalar recurrence and the rotation of two rows
-// for each of its rotations. Rows are turned one rotation late: its cosine is
-// then there already, and the turning overlaps with the recurrence, which is
-// one chain of dependencies.
+// for each of its rotations. Rows are turned one rotation late, when its cosine
+// is there already, and in two halves: a processor takes what is ready in
+// program order, so a long stretch of turning would hold up the recurrence,
+// which is one chain of dependencies.
 func qlSweep() {
 	TEXT("qlSweep", NOSPLIT, "func(count, vectors int, d, e, z *float64, ld int, s *float64)")
 	Doc("qlSweep makes count rotations of 4·vectors columns, upwards from elements d, e and row z;", "s are the eight numbers of a sweep.")
@@ -208,6 +185,11 @@ func qlSweep() {
 	}
 	n, at, started := GP64(), GP64(), GP64()
 	XORQ(started, started)
+	half, rest := GP64(), GP64()
+	Load(Param("vectors"), rest)
+	MOVQ(rest, half)
+	SHRQ(Imm(1), half)
+	SUBQ(half, rest)
 	cosBefore, sinBefore := YMM(), YMM()
 	VXORPD(cosBefore, cosBefore, cosBefore)
 	VXORPD(sinBefore, sinBefore, sinBefore)
@@ -220,6 +202,7 @@ func qlSweep() {
 	VMULSD(r, x["inverse"], x["inverse"]) // r/p
 	VMOVSD(one, q)
 	VDIVSD(r, q, q)
+	turnHalf("first", started, z, ld, half, n, at, cosBefore, sinBefore)
 	VMOVAPD(x["c"], r) // the c before
 	VMULSD(q, x["p"], x["c"])
 	VMULSD(Mem{Base: e}, q, x["s"])
@@ -248,11 +231,7 @@ func qlSweep() {
 	VMOVAPD(cos, x["cosine"])
 	VMOVSD(one, q)
 	VDIVSD(x["p"], q, x["inverse"])
-	TESTQ(started, started)
-	JZ(LabelRef("sweep_first"))
-	rotateRows("before", z, ld, n, at, cosBefore, sinBefore)
-	SUBQ(ld, z)
-	Label("sweep_first")
+	turnHalf("second", started, z, ld, rest, n, at, cosBefore, sinBefore)
 	MOVQ(U32(1), started)
 	VBROADCASTSD(x["cosine"], cosBefore)
 	VBROADCASTSD(sin, sinBefore)
@@ -260,7 +239,9 @@ func qlSweep() {
 	SUBQ(Imm(8), e)
 	DECQ(count)
 	JNZ(LabelRef("sweep_rotation"))
-	rotateRows("last", z, ld, n, at, cosBefore, sinBefore)
+	MOVQ(z, at)
+	Load(Param("vectors"), n)
+	rotateRows("last", ld, n, at, cosBefore, sinBefore)
 	for i, f := range fields {
 		VMOVSD(x[f], Mem{Base: s, Disp: 8 * i})
 	}
@@ -273,9 +254,24 @@ func qlSweep() {
 	JMP(LabelRef("sweep_next"))
 }
 
-// rotateRows turns the row at z and the one ld behind it.
-func rotateRows(when string, z, ld, n, at reg.Register, c, s reg.VecVirtual) {
-	label := func(name string) string { return "rotate_" + name + "_" + when }
+// turnHalf turns the first or the second half of the rows of the rotation before,
+// if there was one.
+func turnHalf(which string, started, z, ld, count, n, at reg.Register, c, s reg.VecVirtual) {
+	TESTQ(started, started)
+	JZ(LabelRef("sweep_skip_" + which))
+	MOVQ(count, n)
+	if which == "first" {
+		MOVQ(z, at)
+	}
+	rotateRows(which, ld, n, at, c, s)
+	if which == "second" {
+		SUBQ(ld, z)
+	}
+	Label("sweep_skip_" + which)
+}
+
+// rotateRows turns n vectors from at with those ld behind.
+func rotateRows(label string, ld, n, at reg.Register, c, s reg.VecVirtual) {
 	one := func(i int) {
 		a, b, p := YMM(), YMM(), YMM()
 		x, y := Mem{Base: at, Disp: 32 * i}, Mem{Base: at, Index: ld, Scale: 1, Disp: 32 * i}
@@ -288,24 +284,18 @@ func rotateRows(when string, z, ld, n, at reg.Register, c, s reg.VecVirtual) {
 		VMOVUPD(p, x)
 		VMOVUPD(b, y)
 	}
-	Load(Param("vectors"), n)
-	MOVQ(z, at)
-	SUBQ(Imm(4), n)
-	JLT(LabelRef(label("few")))
-	Label(label("four"))
-	for i := range 4 {
-		one(i)
-	}
-	ADDQ(Imm(128), at)
-	SUBQ(Imm(4), n)
-	JGE(LabelRef(label("four")))
-	Label(label("few"))
-	ADDQ(Imm(4), n)
-	JZ(LabelRef(label("done")))
-	Label(label("one"))
+	SUBQ(Imm(2), n)
+	JLT(LabelRef("rotate_few_" + label))
+	Label("rotate_two_" + label)
+	one(0)
+	one(1)
+	ADDQ(Imm(64), at)
+	SUBQ(Imm(2), n)
+	JGE(LabelRef("rotate_two_" + label))
+	Label("rotate_few_" + label)
+	ADDQ(Imm(2), n)
+	JZ(LabelRef("rotate_done_" + label))
 	one(0)
 	ADDQ(Imm(32), at)
-	DECQ(n)
-	JNZ(LabelRef(label("one")))
-	Label(label("done"))
+	Label("rotate_done_" + label)
 }

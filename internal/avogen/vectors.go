@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -116,6 +118,83 @@ func (p precision) axpy() {
 	RET()
 }
 
+// dots writes the scalar products of four rows with one vector.
+func (p precision) dots() {
+	name := "dots" + p.suffix
+	TEXT(name, NOSPLIT, fmt.Sprintf("func(n int, a *%[1]s, lda int, x, y *%[1]s)", p.goType))
+	Doc(name + " sets y[r] to Σ a[r·lda+i]·x[i] for r < 4.")
+	n := Load(Param("n"), GP64())
+	rows := p.fourRows("a", "lda")
+	x := Load(Param("x"), GP64()).(reg.Register)
+	y := Load(Param("y"), GP64()).(reg.Register)
+	acc, more := vecs(4), vecs(4)
+	tail := make([]reg.VecVirtual, 4)
+	for r := range 4 {
+		VXORPS(acc[r], acc[r], acc[r])
+		VXORPS(more[r], more[r], more[r])
+		tail[r] = XMM()
+		VXORPS(tail[r], tail[r], tail[r])
+	}
+	t := vecs(2)
+	p.stages(name, n, 2, func(vectors int) {
+		for v := range vectors {
+			p.move(Mem{Base: x, Disp: 32 * v}, t[v])
+			for r, sums := range [][]reg.VecVirtual{acc, more}[v] {
+				p.fma231(rows.at(r, 32*v), t[v], sums)
+			}
+		}
+		if vectors == 0 {
+			p.scalarMove(Mem{Base: x}, t[0].AsX())
+			for r := range 4 {
+				p.scalarFMA231(rows.at(r, 0), t[0].AsX(), tail[r])
+			}
+		}
+		p.advance(vectors, x, rows.base)
+	})
+	for r := range 4 {
+		p.add(more[r], acc[r], acc[r])
+		p.sum(acc[r], t[0])
+		p.scalarAdd(tail[r], acc[r].AsX(), tail[r])
+		p.scalarMove(tail[r], Mem{Base: y, Disp: p.size * r})
+	}
+	VZEROUPPER()
+	RET()
+}
+
+// axpys writes y += Σ f[r]·row r for four rows.
+func (p precision) axpys() {
+	name := "axpys" + p.suffix
+	TEXT(name, NOSPLIT, fmt.Sprintf("func(n int, f, a *%[1]s, lda int, y *%[1]s)", p.goType))
+	Doc(name + " adds Σ f[r]·a[r·lda+i] over r < 4 to y[i].")
+	n := Load(Param("n"), GP64())
+	f := Load(Param("f"), GP64()).(reg.Register)
+	rows := p.fourRows("a", "lda")
+	y := Load(Param("y"), GP64()).(reg.Register)
+	factors, t := vecs(4), vecs(2)
+	for r := range 4 {
+		p.broadcast(Mem{Base: f, Disp: p.size * r}, factors[r])
+	}
+	p.stages(name, n, 2, func(vectors int) {
+		for v := range vectors {
+			p.move(Mem{Base: y, Disp: 32 * v}, t[v])
+			for r := range 4 {
+				p.fma231(rows.at(r, 32*v), factors[r], t[v])
+			}
+			p.move(t[v], Mem{Base: y, Disp: 32 * v})
+		}
+		if vectors == 0 {
+			p.scalarMove(Mem{Base: y}, t[0].AsX())
+			for r := range 4 {
+				p.scalarFMA231(rows.at(r, 0), factors[r].AsX(), t[0].AsX())
+			}
+			p.scalarMove(t[0].AsX(), Mem{Base: y})
+		}
+		p.advance(vectors, y, rows.base)
+	})
+	VZEROUPPER()
+	RET()
+}
+
 // param returns the address of a parameter.
 func param(name string) Op {
 	b, err := Param(name).Resolve()
@@ -123,4 +202,28 @@ func param(name string) Op {
 		panic(err)
 	}
 	return b.Addr
+}
+
+// fourRows are the addresses of four rows, ld bytes apart.
+type fourRows struct{ base, ld, three reg.Register }
+
+func (p precision) fourRows(name, ld string) fourRows {
+	r := fourRows{base: Load(Param(name), GP64()).(reg.Register), ld: p.bytes(ld), three: GP64()}
+	LEAQ(Mem{Base: r.ld, Index: r.ld, Scale: 2}, r.three)
+	return r
+}
+
+// at addresses row i, disp bytes from where base is.
+func (r fourRows) at(i, disp int) Mem {
+	m := strided(r.base, r.base, r.ld, r.three, i)
+	m.Disp = disp
+	return m
+}
+
+func vecs(n int) []reg.VecVirtual {
+	out := make([]reg.VecVirtual, n)
+	for i := range out {
+		out[i] = YMM()
+	}
+	return out
 }

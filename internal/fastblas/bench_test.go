@@ -101,3 +101,51 @@ func BenchmarkSyrk(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkGemv(b *testing.B) {
+	for _, s := range []struct {
+		t    blas.Transpose
+		m, n int
+	}{{'N', 125, 70}, {'T', 125, 70}, {'N', 40, 288}, {'T', 40, 288}} {
+		dims := fmt.Sprintf("%c/%dx%d", s.t, s.m, s.n)
+		a32, x32, y32 := random[float32](s.m*s.n, 1), random[float32](max(s.m, s.n), 2), make([]float32, max(s.m, s.n))
+		a64, x64, y64 := random[float64](s.m*s.n, 1), random[float64](max(s.m, s.n), 2), make([]float64, max(s.m, s.n))
+		for _, p := range peers {
+			b.Run("f32/"+dims+"/"+p.name, func(b *testing.B) {
+				for b.Loop() {
+					p.impl.Sgemv(s.t, s.m, s.n, 1, a32, s.n, x32, 1, 0, y32, 1)
+				}
+				flops(b, 2*s.m*s.n)
+			})
+			b.Run("f64/"+dims+"/"+p.name, func(b *testing.B) {
+				for b.Loop() {
+					p.impl.Dgemv(s.t, s.m, s.n, 1, a64, s.n, x64, 1, 0, y64, 1)
+				}
+				flops(b, 2*s.m*s.n)
+			})
+		}
+	}
+}
+
+func BenchmarkVectors(b *testing.B) {
+	for _, n := range []int{16, 70, 288} {
+		x32, y32 := random[float32](n, 1), random[float32](n, 2)
+		x64, y64 := random[float64](n, 1), random[float64](n, 2)
+		sum := 0.0
+		for _, p := range peers {
+			for name, f := range map[string]func(){
+				"f32/dot":  func() { sum += float64(p.impl.Sdot(n, x32, 1, y32, 1)) },
+				"f64/dot":  func() { sum += p.impl.Ddot(n, x64, 1, y64, 1) },
+				"f32/axpy": func() { p.impl.Saxpy(n, 1e-9, x32, 1, y32, 1) },
+				"f64/axpy": func() { p.impl.Daxpy(n, 1e-9, x64, 1, y64, 1) },
+			} {
+				b.Run(fmt.Sprintf("%s/%d/%s", name, n, p.name), func(b *testing.B) {
+					for b.Loop() {
+						f()
+					}
+					flops(b, 2*n)
+				})
+			}
+		}
+	}
+}

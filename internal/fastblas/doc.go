@@ -19,7 +19,7 @@
 // # Accuracy
 //
 // Each element is a sum over k in order, in at most ⌈k/256⌉ parts, so that
-// |computed - exact| ≤ (k+2)·u·Σ|a||b| with u = 2⁻²⁴ or 2⁻⁵³. Assembly, which
+// |computed - exact| ≤ (k+4)·u·Σ|a||b| with u = 2⁻²⁴ or 2⁻⁵³. Assembly, which
 // rounds once per multiplication and addition, and twin differ within twice
 // that. On one machine a result depends on nothing but the arguments: not on
 // the number of goroutines, nor on the content of other rows or columns.

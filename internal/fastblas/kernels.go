@@ -26,6 +26,8 @@ type kernels[T Float] struct {
 	transpose func(blocks int, src *T, lds int, dst *T, ldd int) // of width×width blocks
 	dot       func(n int, x, y *T) T
 	axpy      func(n int, f T, x, y *T)
+	dots      func(n int, a *T, lda int, x, y *T) // of four rows with x
+	axpys     func(n int, f, a *T, lda int, y *T) // of four rows
 }
 
 // machine is one type's kernels with the scratch of their callers.

@@ -20,7 +20,7 @@ func kernels32() kernels[float32] {
 			{tile32_1x2, tile32_2x2, tile32_3x2, tile32_4x2, tile32_5x2, tile32_6x2},
 		},
 		copyRows:  [2]func(int, *float32, int, *float32){copyRows32_1, copyRows32_2},
-		transpose: transpose32, dot: dot32, axpy: axpy32,
+		transpose: transpose32, dot: dot32, axpy: axpy32, dots: dots32, axpys: axpys32,
 	}
 }
 
@@ -35,6 +35,6 @@ func kernels64() kernels[float64] {
 			{tile64_1x2, tile64_2x2, tile64_3x2, tile64_4x2, tile64_5x2, tile64_6x2},
 		},
 		copyRows:  [2]func(int, *float64, int, *float64){copyRows64_1, copyRows64_2},
-		transpose: transpose64, dot: dot64, axpy: axpy64,
+		transpose: transpose64, dot: dot64, axpy: axpy64, dots: dots64, axpys: axpys64,
 	}
 }

@@ -1172,6 +1172,180 @@ axpy32_done:
 	VZEROUPPER
 	RET
 
+// func dots32(n int, a *float32, lda int, x *float32, y *float32)
+// Requires: AVX, FMA3
+TEXT ·dots32(SB), NOSPLIT, $0-40
+	MOVQ   n+0(FP), AX
+	MOVQ   a+8(FP), CX
+	MOVQ   lda+16(FP), DX
+	SHLQ   $0x02, DX
+	LEAQ   (DX)(DX*2), BX
+	MOVQ   x+24(FP), SI
+	MOVQ   y+32(FP), DI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y4, Y4, Y4
+	VXORPS X8, X8, X8
+	VXORPS Y1, Y1, Y1
+	VXORPS Y5, Y5, Y5
+	VXORPS X9, X9, X9
+	VXORPS Y2, Y2, Y2
+	VXORPS Y6, Y6, Y6
+	VXORPS X10, X10, X10
+	VXORPS Y3, Y3, Y3
+	VXORPS Y7, Y7, Y7
+	VXORPS X11, X11, X11
+
+dots32_group:
+	CMPQ        AX, $0x10
+	JLT         dots32_vector
+	VMOVUPS     (SI), Y12
+	VFMADD231PS (CX), Y12, Y0
+	VFMADD231PS (CX)(DX*1), Y12, Y1
+	VFMADD231PS (CX)(DX*2), Y12, Y2
+	VFMADD231PS (CX)(BX*1), Y12, Y3
+	VMOVUPS     32(SI), Y12
+	VFMADD231PS 32(CX), Y12, Y4
+	VFMADD231PS 32(CX)(DX*1), Y12, Y5
+	VFMADD231PS 32(CX)(DX*2), Y12, Y6
+	VFMADD231PS 32(CX)(BX*1), Y12, Y7
+	ADDQ        $0x40, SI
+	ADDQ        $0x40, CX
+	SUBQ        $0x10, AX
+	JMP         dots32_group
+
+dots32_vector:
+	CMPQ        AX, $0x08
+	JLT         dots32_element
+	VMOVUPS     (SI), Y12
+	VFMADD231PS (CX), Y12, Y0
+	VFMADD231PS (CX)(DX*1), Y12, Y1
+	VFMADD231PS (CX)(DX*2), Y12, Y2
+	VFMADD231PS (CX)(BX*1), Y12, Y3
+	ADDQ        $0x20, SI
+	ADDQ        $0x20, CX
+	SUBQ        $0x08, AX
+	JMP         dots32_vector
+
+dots32_element:
+	CMPQ        AX, $0x01
+	JLT         dots32_done
+	VMOVSS      (SI), X12
+	VFMADD231SS (CX), X12, X8
+	VFMADD231SS (CX)(DX*1), X12, X9
+	VFMADD231SS (CX)(DX*2), X12, X10
+	VFMADD231SS (CX)(BX*1), X12, X11
+	ADDQ        $0x04, SI
+	ADDQ        $0x04, CX
+	SUBQ        $0x01, AX
+	JMP         dots32_element
+
+dots32_done:
+	VADDPS       Y4, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X12
+	VADDPS       X12, X0, X0
+	VMOVHLPS     X0, X0, X12
+	VADDPS       X12, X0, X0
+	VMOVSHDUP    X0, X12
+	VADDSS       X12, X0, X0
+	VADDSS       X8, X0, X8
+	VMOVSS       X8, (DI)
+	VADDPS       Y5, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X12
+	VADDPS       X12, X1, X1
+	VMOVHLPS     X1, X1, X12
+	VADDPS       X12, X1, X1
+	VMOVSHDUP    X1, X12
+	VADDSS       X12, X1, X1
+	VADDSS       X9, X1, X9
+	VMOVSS       X9, 4(DI)
+	VADDPS       Y6, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X12
+	VADDPS       X12, X2, X2
+	VMOVHLPS     X2, X2, X12
+	VADDPS       X12, X2, X2
+	VMOVSHDUP    X2, X12
+	VADDSS       X12, X2, X2
+	VADDSS       X10, X2, X10
+	VMOVSS       X10, 8(DI)
+	VADDPS       Y7, Y3, Y3
+	VEXTRACTF128 $0x01, Y3, X12
+	VADDPS       X12, X3, X3
+	VMOVHLPS     X3, X3, X12
+	VADDPS       X12, X3, X3
+	VMOVSHDUP    X3, X12
+	VADDSS       X12, X3, X3
+	VADDSS       X11, X3, X11
+	VMOVSS       X11, 12(DI)
+	VZEROUPPER
+	RET
+
+// func axpys32(n int, f *float32, a *float32, lda int, y *float32)
+// Requires: AVX, FMA3
+TEXT ·axpys32(SB), NOSPLIT, $0-40
+	MOVQ         n+0(FP), AX
+	MOVQ         f+8(FP), CX
+	MOVQ         a+16(FP), DX
+	MOVQ         lda+24(FP), BX
+	SHLQ         $0x02, BX
+	LEAQ         (BX)(BX*2), SI
+	MOVQ         y+32(FP), DI
+	VBROADCASTSS (CX), Y0
+	VBROADCASTSS 4(CX), Y1
+	VBROADCASTSS 8(CX), Y2
+	VBROADCASTSS 12(CX), Y3
+
+axpys32_group:
+	CMPQ        AX, $0x10
+	JLT         axpys32_vector
+	VMOVUPS     (DI), Y4
+	VFMADD231PS (DX), Y0, Y4
+	VFMADD231PS (DX)(BX*1), Y1, Y4
+	VFMADD231PS (DX)(BX*2), Y2, Y4
+	VFMADD231PS (DX)(SI*1), Y3, Y4
+	VMOVUPS     Y4, (DI)
+	VMOVUPS     32(DI), Y4
+	VFMADD231PS 32(DX), Y0, Y4
+	VFMADD231PS 32(DX)(BX*1), Y1, Y4
+	VFMADD231PS 32(DX)(BX*2), Y2, Y4
+	VFMADD231PS 32(DX)(SI*1), Y3, Y4
+	VMOVUPS     Y4, 32(DI)
+	ADDQ        $0x40, DI
+	ADDQ        $0x40, DX
+	SUBQ        $0x10, AX
+	JMP         axpys32_group
+
+axpys32_vector:
+	CMPQ        AX, $0x08
+	JLT         axpys32_element
+	VMOVUPS     (DI), Y4
+	VFMADD231PS (DX), Y0, Y4
+	VFMADD231PS (DX)(BX*1), Y1, Y4
+	VFMADD231PS (DX)(BX*2), Y2, Y4
+	VFMADD231PS (DX)(SI*1), Y3, Y4
+	VMOVUPS     Y4, (DI)
+	ADDQ        $0x20, DI
+	ADDQ        $0x20, DX
+	SUBQ        $0x08, AX
+	JMP         axpys32_vector
+
+axpys32_element:
+	CMPQ        AX, $0x01
+	JLT         axpys32_done
+	VMOVSS      (DI), X4
+	VFMADD231SS (DX), X0, X4
+	VFMADD231SS (DX)(BX*1), X1, X4
+	VFMADD231SS (DX)(BX*2), X2, X4
+	VFMADD231SS (DX)(SI*1), X3, X4
+	VMOVSS      X4, (DI)
+	ADDQ        $0x04, DI
+	ADDQ        $0x04, DX
+	SUBQ        $0x01, AX
+	JMP         axpys32_element
+
+axpys32_done:
+	VZEROUPPER
+	RET
+
 // func tile64_1x1(k int, a *float64, rs int, cs int, b *float64, bs int, c *float64, ldc int, alpha float64, add bool)
 // Requires: AVX, FMA3
 TEXT ·tile64_1x1(SB), NOSPLIT, $0-73
@@ -2335,6 +2509,172 @@ axpy64_element:
 	JMP         axpy64_element
 
 axpy64_done:
+	VZEROUPPER
+	RET
+
+// func dots64(n int, a *float64, lda int, x *float64, y *float64)
+// Requires: AVX, FMA3
+TEXT ·dots64(SB), NOSPLIT, $0-40
+	MOVQ   n+0(FP), AX
+	MOVQ   a+8(FP), CX
+	MOVQ   lda+16(FP), DX
+	SHLQ   $0x03, DX
+	LEAQ   (DX)(DX*2), BX
+	MOVQ   x+24(FP), SI
+	MOVQ   y+32(FP), DI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y4, Y4, Y4
+	VXORPS X8, X8, X8
+	VXORPS Y1, Y1, Y1
+	VXORPS Y5, Y5, Y5
+	VXORPS X9, X9, X9
+	VXORPS Y2, Y2, Y2
+	VXORPS Y6, Y6, Y6
+	VXORPS X10, X10, X10
+	VXORPS Y3, Y3, Y3
+	VXORPS Y7, Y7, Y7
+	VXORPS X11, X11, X11
+
+dots64_group:
+	CMPQ        AX, $0x08
+	JLT         dots64_vector
+	VMOVUPD     (SI), Y12
+	VFMADD231PD (CX), Y12, Y0
+	VFMADD231PD (CX)(DX*1), Y12, Y1
+	VFMADD231PD (CX)(DX*2), Y12, Y2
+	VFMADD231PD (CX)(BX*1), Y12, Y3
+	VMOVUPD     32(SI), Y12
+	VFMADD231PD 32(CX), Y12, Y4
+	VFMADD231PD 32(CX)(DX*1), Y12, Y5
+	VFMADD231PD 32(CX)(DX*2), Y12, Y6
+	VFMADD231PD 32(CX)(BX*1), Y12, Y7
+	ADDQ        $0x40, SI
+	ADDQ        $0x40, CX
+	SUBQ        $0x08, AX
+	JMP         dots64_group
+
+dots64_vector:
+	CMPQ        AX, $0x04
+	JLT         dots64_element
+	VMOVUPD     (SI), Y12
+	VFMADD231PD (CX), Y12, Y0
+	VFMADD231PD (CX)(DX*1), Y12, Y1
+	VFMADD231PD (CX)(DX*2), Y12, Y2
+	VFMADD231PD (CX)(BX*1), Y12, Y3
+	ADDQ        $0x20, SI
+	ADDQ        $0x20, CX
+	SUBQ        $0x04, AX
+	JMP         dots64_vector
+
+dots64_element:
+	CMPQ        AX, $0x01
+	JLT         dots64_done
+	VMOVSD      (SI), X12
+	VFMADD231SD (CX), X12, X8
+	VFMADD231SD (CX)(DX*1), X12, X9
+	VFMADD231SD (CX)(DX*2), X12, X10
+	VFMADD231SD (CX)(BX*1), X12, X11
+	ADDQ        $0x08, SI
+	ADDQ        $0x08, CX
+	SUBQ        $0x01, AX
+	JMP         dots64_element
+
+dots64_done:
+	VADDPD       Y4, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X12
+	VADDPD       X12, X0, X0
+	VUNPCKHPD    X0, X0, X12
+	VADDSD       X12, X0, X0
+	VADDSD       X8, X0, X8
+	VMOVSD       X8, (DI)
+	VADDPD       Y5, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X12
+	VADDPD       X12, X1, X1
+	VUNPCKHPD    X1, X1, X12
+	VADDSD       X12, X1, X1
+	VADDSD       X9, X1, X9
+	VMOVSD       X9, 8(DI)
+	VADDPD       Y6, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X12
+	VADDPD       X12, X2, X2
+	VUNPCKHPD    X2, X2, X12
+	VADDSD       X12, X2, X2
+	VADDSD       X10, X2, X10
+	VMOVSD       X10, 16(DI)
+	VADDPD       Y7, Y3, Y3
+	VEXTRACTF128 $0x01, Y3, X12
+	VADDPD       X12, X3, X3
+	VUNPCKHPD    X3, X3, X12
+	VADDSD       X12, X3, X3
+	VADDSD       X11, X3, X11
+	VMOVSD       X11, 24(DI)
+	VZEROUPPER
+	RET
+
+// func axpys64(n int, f *float64, a *float64, lda int, y *float64)
+// Requires: AVX, FMA3
+TEXT ·axpys64(SB), NOSPLIT, $0-40
+	MOVQ         n+0(FP), AX
+	MOVQ         f+8(FP), CX
+	MOVQ         a+16(FP), DX
+	MOVQ         lda+24(FP), BX
+	SHLQ         $0x03, BX
+	LEAQ         (BX)(BX*2), SI
+	MOVQ         y+32(FP), DI
+	VBROADCASTSD (CX), Y0
+	VBROADCASTSD 8(CX), Y1
+	VBROADCASTSD 16(CX), Y2
+	VBROADCASTSD 24(CX), Y3
+
+axpys64_group:
+	CMPQ        AX, $0x08
+	JLT         axpys64_vector
+	VMOVUPD     (DI), Y4
+	VFMADD231PD (DX), Y0, Y4
+	VFMADD231PD (DX)(BX*1), Y1, Y4
+	VFMADD231PD (DX)(BX*2), Y2, Y4
+	VFMADD231PD (DX)(SI*1), Y3, Y4
+	VMOVUPD     Y4, (DI)
+	VMOVUPD     32(DI), Y4
+	VFMADD231PD 32(DX), Y0, Y4
+	VFMADD231PD 32(DX)(BX*1), Y1, Y4
+	VFMADD231PD 32(DX)(BX*2), Y2, Y4
+	VFMADD231PD 32(DX)(SI*1), Y3, Y4
+	VMOVUPD     Y4, 32(DI)
+	ADDQ        $0x40, DI
+	ADDQ        $0x40, DX
+	SUBQ        $0x08, AX
+	JMP         axpys64_group
+
+axpys64_vector:
+	CMPQ        AX, $0x04
+	JLT         axpys64_element
+	VMOVUPD     (DI), Y4
+	VFMADD231PD (DX), Y0, Y4
+	VFMADD231PD (DX)(BX*1), Y1, Y4
+	VFMADD231PD (DX)(BX*2), Y2, Y4
+	VFMADD231PD (DX)(SI*1), Y3, Y4
+	VMOVUPD     Y4, (DI)
+	ADDQ        $0x20, DI
+	ADDQ        $0x20, DX
+	SUBQ        $0x04, AX
+	JMP         axpys64_vector
+
+axpys64_element:
+	CMPQ        AX, $0x01
+	JLT         axpys64_done
+	VMOVSD      (DI), X4
+	VFMADD231SD (DX), X0, X4
+	VFMADD231SD (DX)(BX*1), X1, X4
+	VFMADD231SD (DX)(BX*2), X2, X4
+	VFMADD231SD (DX)(SI*1), X3, X4
+	VMOVSD      X4, (DI)
+	ADDQ        $0x08, DI
+	ADDQ        $0x08, DX
+	SUBQ        $0x01, AX
+	JMP         axpys64_element
+
+axpys64_done:
 	VZEROUPPER
 	RET
 

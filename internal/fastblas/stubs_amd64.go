@@ -52,6 +52,12 @@ func dot32(n int, x *float32, y *float32) float32
 // axpy32 adds f·x[i] to y[i].
 func axpy32(n int, f float32, x *float32, y *float32)
 
+// dots32 sets y[r] to Σ a[r·lda+i]·x[i] for r < 4.
+func dots32(n int, a *float32, lda int, x *float32, y *float32)
+
+// axpys32 adds Σ f[r]·a[r·lda+i] over r < 4 to y[i].
+func axpys32(n int, f *float32, a *float32, lda int, y *float32)
+
 // tile64_1x1 is the tile of 1 rows by 1 vectors; see tile.
 func tile64_1x1(k int, a *float64, rs int, cs int, b *float64, bs int, c *float64, ldc int, alpha float64, add bool)
 
@@ -99,6 +105,12 @@ func dot64(n int, x *float64, y *float64) float64
 
 // axpy64 adds f·x[i] to y[i].
 func axpy64(n int, f float64, x *float64, y *float64)
+
+// dots64 sets y[r] to Σ a[r·lda+i]·x[i] for r < 4.
+func dots64(n int, a *float64, lda int, x *float64, y *float64)
+
+// axpys64 adds Σ f[r]·a[r·lda+i] over r < 4 to y[i].
+func axpys64(n int, f *float64, a *float64, lda int, y *float64)
 
 // transpose32 turns 8 rows of 8·blocks values, lds apart, into 8·blocks rows of 8 values, ldd apart.
 func transpose32(blocks int, src *float32, lds int, dst *float32, ldd int)

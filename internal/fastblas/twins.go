@@ -4,7 +4,7 @@ import "unsafe"
 
 // twins returns the kernels in Go for vectors of width elements.
 func twins[T Float](width int) kernels[T] {
-	k := kernels[T]{width: width, dot: dotTwin[T], axpy: axpyTwin[T]}
+	k := kernels[T]{width: width, dot: dotTwin[T], axpy: axpyTwin[T], dots: dotsTwin[T], axpys: axpysTwin[T]}
 	for v := range k.tiles {
 		columns := (v + 1) * width
 		for r := range k.tiles[v] {
@@ -100,5 +100,18 @@ func axpyTwin[T Float](n int, f T, x, y *T) {
 	b := at(y, 0, n)
 	for i, v := range at(x, 0, n) {
 		b[i] += f * v
+	}
+}
+
+func dotsTwin[T Float](n int, a *T, lda int, x, y *T) {
+	out := at(y, 0, 4)
+	for r := range out {
+		out[r] = dotTwin(n, &at(a, r*lda, n)[0], x)
+	}
+}
+
+func axpysTwin[T Float](n int, f, a *T, lda int, y *T) {
+	for r, v := range at(f, 0, 4) {
+		axpyTwin(n, v, &at(a, r*lda, n)[0], y)
 	}
 }

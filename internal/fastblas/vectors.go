@@ -37,16 +37,47 @@ func Gemv[T Float](trans bool, m, n int, alpha T, a []T, lda int, x []T, beta T,
 	matrix[T]{a, lda, false}.check(m, n)
 	if trans {
 		scaleRow(y, beta)
-		for i, v := range x {
-			mc.axpy(n, alpha*v, &a[i*lda], &y[0])
-		}
+		mc.addRows(m, n, alpha, a, lda, x, y)
 		return
 	}
-	for i := range y {
-		v := alpha * mc.dot(n, &a[i*lda], &x[0])
-		if beta != 0 {
-			v += beta * y[i]
+	mc.dotRows(m, n, alpha, a, lda, x, beta, y)
+}
+
+// addRows adds α·Σ x[i]·row i of A to y, four rows at a time.
+func (mc *machine[T]) addRows(m, n int, alpha T, a []T, lda int, x, y []T) {
+	s := mc.pool.Get().(*scratch[T])
+	i := 0
+	for ; i+4 <= m; i += 4 {
+		for r, v := range x[i : i+4] {
+			s.edge[r] = alpha * v
 		}
-		y[i] = v
+		mc.axpys(n, &s.edge[0], &a[i*lda], lda, &y[0])
 	}
+	mc.pool.Put(s)
+	for ; i < m; i++ {
+		mc.axpy(n, alpha*x[i], &a[i*lda], &y[0])
+	}
+}
+
+// dotRows sets y[i] to α·(row i of A)·x + β·y[i], four rows at a time.
+func (mc *machine[T]) dotRows(m, n int, alpha T, a []T, lda int, x []T, beta T, y []T) {
+	s := mc.pool.Get().(*scratch[T])
+	for i := 0; i < m; i += 4 {
+		sums := s.edge[:min(4, m-i)]
+		if len(sums) == 4 {
+			mc.dots(n, &a[i*lda], lda, &x[0], &sums[0])
+		} else {
+			for r := range sums {
+				sums[r] = mc.dot(n, &a[(i+r)*lda], &x[0])
+			}
+		}
+		for r, v := range sums {
+			v *= alpha
+			if beta != 0 {
+				v += beta * y[i+r]
+			}
+			y[i+r] = v
+		}
+	}
+	mc.pool.Put(s)
 }

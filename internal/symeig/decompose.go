@@ -1,6 +1,10 @@
 package symeig
 
-import "math"
+import (
+	"math"
+
+	"github.com/dmri-denoise/dmri-denoise/internal/fastblas"
+)
 
 // Workspace is the scratch of one goroutine.
 type Workspace struct {
@@ -42,13 +46,26 @@ const (
 // if the triangle holds NaN or infinities. It panics if n is larger than the
 // workspace or a slice is too short. vectors may be a itself.
 func (w *Workspace) Decompose(a []float64, n int, values, vectors []float64) bool {
+	return decompose(w, a, n, values, vectors)
+}
+
+// Decompose32 is Decompose for a matrix in float32, computed in float64 and
+// rounded at the end.
+func (w *Workspace) Decompose32(a []float32, n int, values []float64, vectors []float32) bool {
+	return decompose(w, a, n, values, vectors)
+}
+
+func decompose[T fastblas.Float](w *Workspace, a []T, n int, values []float64, vectors []T) bool {
 	if n > w.capacity {
 		panic(tooLarge)
 	}
 	if len(a) < n*n || len(values) < n || len(vectors) < n*n {
 		panic(shortMatrix)
 	}
-	scale, ok := w.load(a, n)
+	if n == 0 {
+		return true
+	}
+	exponent, ok := load(w, a, n)
 	if !ok {
 		return false
 	}
@@ -59,41 +76,46 @@ func (w *Workspace) Decompose(a []float64, n int, values, vectors []float64) boo
 	}
 	w.sort()
 	for i, k := range w.order[:n] {
-		values[i] = w.diag[k] * scale
-		copy(vectors[i*n:(i+1)*n], w.z[k*w.ld:])
+		values[i] = math.Ldexp(w.diag[k], exponent)
+		row := vectors[i*n : (i+1)*n]
+		for j, v := range w.z[k*w.ld:][:n] {
+			row[j] = T(v)
+		}
 	}
 	return true
 }
 
-// load copies the matrix, scaled by a power of two to numbers of about 1, and
-// returns the factor that takes eigenvalues back.
-func (w *Workspace) load(a []float64, n int) (scale float64, ok bool) {
+// load copies the matrix, divided by the power of two that makes its largest
+// element about 1, and returns the exponent of that.
+func load[T fastblas.Float](w *Workspace, a []T, n int) (exponent int, ok bool) {
+	w.n, w.ld = n, padded(n)
 	// As integers, absolute values sort as they do as numbers, infinities and
 	// NaN last.
 	bits := uint64(0)
-	for i := range n {
-		for _, v := range a[i*n+i : (i+1)*n] {
-			bits = max(bits, math.Float64bits(v)&^(1<<63))
-		}
-	}
-	if bits >= math.Float64bits(math.Inf(1)) {
-		return 0, false
-	}
-	w.n, w.ld = n, padded(n)
-	_, exponent := math.Frexp(math.Float64frombits(bits))
-	// In two steps: the whole factor may be beyond float64.
-	up, down := math.Ldexp(1, -exponent/2), math.Ldexp(1, -exponent-(-exponent/2))
 	for i := range n {
 		row := w.a[i*w.ld : (i+1)*w.ld]
 		clear(row[n:])
 		row = row[i:n]
 		for j, v := range a[i*n+i : (i+1)*n] {
-			row[j] = v * up * down
+			row[j] = float64(v)
+			bits = max(bits, math.Float64bits(float64(v))&^(1<<63))
 		}
 	}
+	if bits >= math.Float64bits(math.Inf(1)) {
+		return 0, false
+	}
 	clear(w.a[n*w.ld : w.ld*w.ld])
+	_, exponent = math.Frexp(math.Float64frombits(bits))
+	// In two steps: the whole factor may be beyond float64.
+	up, down := math.Ldexp(1, -exponent/2), math.Ldexp(1, -exponent-(-exponent/2))
+	for i := range n {
+		row := w.a[i*w.ld+i : i*w.ld+n]
+		for j := range row {
+			row[j] = row[j] * up * down
+		}
+	}
 	w.mirror()
-	return math.Ldexp(1, exponent), true
+	return exponent, true
 }
 
 // mirror copies the upper triangle to the lower, in squares that keep both in

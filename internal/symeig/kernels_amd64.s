@@ -192,17 +192,64 @@ TEXT ·qlSweep(SB), NOSPLIT, $0-56
 	VMOVSD 40(DI), X5
 	VMOVSD 48(DI), X6
 	VMOVSD 56(DI), X7
-	XORQ   R8, R8
+	XORQ   R10, R10
+	MOVQ   vectors+8(FP), R12
+	MOVQ   R12, R11
+	SHRQ   $0x01, R11
+	SUBQ   R11, R12
 	VXORPD Y8, Y8, Y8
 	VXORPD Y9, Y9, Y9
 
 sweep_rotation:
-	VADDSD      (DX), X2, X12
-	VMULSD      X12, X5, X13
-	VMOVSD      X13, 8(DX)
-	VMULSD      X12, X3, X3
-	VMOVSD      one<>+0(SB), X13
-	VDIVSD      X12, X13, X13
+	VADDSD (DX), X2, X12
+	VMULSD X12, X5, X13
+	VMOVSD X13, 8(DX)
+	VMULSD X12, X3, X3
+	VMOVSD one<>+0(SB), X13
+	VDIVSD X12, X13, X13
+	TESTQ  R10, R10
+	JZ     sweep_skip_first
+	MOVQ   R11, R8
+	MOVQ   BX, R9
+	SUBQ   $0x02, R8
+	JLT    rotate_few_first
+
+rotate_two_first:
+	VMOVUPD      (R9), Y5
+	VMOVUPD      (R9)(SI*1), Y10
+	VMULPD       Y5, Y8, Y11
+	VFNMADD231PD Y10, Y9, Y11
+	VMULPD       Y10, Y8, Y10
+	VFMADD231PD  Y5, Y9, Y10
+	VMOVUPD      Y11, (R9)
+	VMOVUPD      Y10, (R9)(SI*1)
+	VMOVUPD      32(R9), Y5
+	VMOVUPD      32(R9)(SI*1), Y10
+	VMULPD       Y5, Y8, Y11
+	VFNMADD231PD Y10, Y9, Y11
+	VMULPD       Y10, Y8, Y10
+	VFMADD231PD  Y5, Y9, Y10
+	VMOVUPD      Y11, 32(R9)
+	VMOVUPD      Y10, 32(R9)(SI*1)
+	ADDQ         $0x40, R9
+	SUBQ         $0x02, R8
+	JGE          rotate_two_first
+
+rotate_few_first:
+	ADDQ         $0x02, R8
+	JZ           rotate_done_first
+	VMOVUPD      (R9), Y5
+	VMOVUPD      (R9)(SI*1), Y10
+	VMULPD       Y5, Y8, Y11
+	VFNMADD231PD Y10, Y9, Y11
+	VMULPD       Y10, Y8, Y10
+	VFMADD231PD  Y5, Y9, Y10
+	VMOVUPD      Y11, (R9)
+	VMOVUPD      Y10, (R9)(SI*1)
+	ADDQ         $0x20, R9
+
+rotate_done_first:
+sweep_skip_first:
 	VMOVAPD     X4, X12
 	VMULSD      X13, X2, X4
 	VMULSD      (DX), X13, X5
@@ -229,14 +276,13 @@ sweep_next:
 	VMOVAPD X10, X6
 	VMOVSD  one<>+0(SB), X13
 	VDIVSD  X2, X13, X3
-	TESTQ   R8, R8
-	JZ      sweep_first
-	MOVQ    vectors+8(FP), R8
-	MOVQ    BX, R9
-	SUBQ    $0x04, R8
-	JLT     rotate_few_before
+	TESTQ   R10, R10
+	JZ      sweep_skip_second
+	MOVQ    R12, R8
+	SUBQ    $0x02, R8
+	JLT     rotate_few_second
 
-rotate_four_before:
+rotate_two_second:
 	VMOVUPD      (R9), Y10
 	VMOVUPD      (R9)(SI*1), Y12
 	VMULPD       Y10, Y8, Y13
@@ -253,31 +299,13 @@ rotate_four_before:
 	VFMADD231PD  Y10, Y9, Y12
 	VMOVUPD      Y13, 32(R9)
 	VMOVUPD      Y12, 32(R9)(SI*1)
-	VMOVUPD      64(R9), Y10
-	VMOVUPD      64(R9)(SI*1), Y12
-	VMULPD       Y10, Y8, Y13
-	VFNMADD231PD Y12, Y9, Y13
-	VMULPD       Y12, Y8, Y12
-	VFMADD231PD  Y10, Y9, Y12
-	VMOVUPD      Y13, 64(R9)
-	VMOVUPD      Y12, 64(R9)(SI*1)
-	VMOVUPD      96(R9), Y10
-	VMOVUPD      96(R9)(SI*1), Y12
-	VMULPD       Y10, Y8, Y13
-	VFNMADD231PD Y12, Y9, Y13
-	VMULPD       Y12, Y8, Y12
-	VFMADD231PD  Y10, Y9, Y12
-	VMOVUPD      Y13, 96(R9)
-	VMOVUPD      Y12, 96(R9)(SI*1)
-	ADDQ         $0x80, R9
-	SUBQ         $0x04, R8
-	JGE          rotate_four_before
+	ADDQ         $0x40, R9
+	SUBQ         $0x02, R8
+	JGE          rotate_two_second
 
-rotate_few_before:
-	ADDQ $0x04, R8
-	JZ   rotate_done_before
-
-rotate_one_before:
+rotate_few_second:
+	ADDQ         $0x02, R8
+	JZ           rotate_done_second
 	VMOVUPD      (R9), Y10
 	VMOVUPD      (R9)(SI*1), Y12
 	VMULPD       Y10, Y8, Y13
@@ -287,26 +315,24 @@ rotate_one_before:
 	VMOVUPD      Y13, (R9)
 	VMOVUPD      Y12, (R9)(SI*1)
 	ADDQ         $0x20, R9
-	DECQ         R8
-	JNZ          rotate_one_before
 
-rotate_done_before:
+rotate_done_second:
 	SUBQ SI, BX
 
-sweep_first:
-	MOVQ         $0x00000001, R8
+sweep_skip_second:
+	MOVQ         $0x00000001, R10
 	VBROADCASTSD X6, Y8
 	VBROADCASTSD X11, Y9
 	SUBQ         $0x08, CX
 	SUBQ         $0x08, DX
 	DECQ         AX
 	JNZ          sweep_rotation
-	MOVQ         vectors+8(FP), R8
 	MOVQ         BX, R9
-	SUBQ         $0x04, R8
+	MOVQ         vectors+8(FP), R8
+	SUBQ         $0x02, R8
 	JLT          rotate_few_last
 
-rotate_four_last:
+rotate_two_last:
 	VMOVUPD      (R9), Y10
 	VMOVUPD      (R9)(SI*1), Y11
 	VMULPD       Y10, Y8, Y12
@@ -323,31 +349,13 @@ rotate_four_last:
 	VFMADD231PD  Y10, Y9, Y11
 	VMOVUPD      Y12, 32(R9)
 	VMOVUPD      Y11, 32(R9)(SI*1)
-	VMOVUPD      64(R9), Y10
-	VMOVUPD      64(R9)(SI*1), Y11
-	VMULPD       Y10, Y8, Y12
-	VFNMADD231PD Y11, Y9, Y12
-	VMULPD       Y11, Y8, Y11
-	VFMADD231PD  Y10, Y9, Y11
-	VMOVUPD      Y12, 64(R9)
-	VMOVUPD      Y11, 64(R9)(SI*1)
-	VMOVUPD      96(R9), Y10
-	VMOVUPD      96(R9)(SI*1), Y11
-	VMULPD       Y10, Y8, Y12
-	VFNMADD231PD Y11, Y9, Y12
-	VMULPD       Y11, Y8, Y11
-	VFMADD231PD  Y10, Y9, Y11
-	VMOVUPD      Y12, 96(R9)
-	VMOVUPD      Y11, 96(R9)(SI*1)
-	ADDQ         $0x80, R9
-	SUBQ         $0x04, R8
-	JGE          rotate_four_last
+	ADDQ         $0x40, R9
+	SUBQ         $0x02, R8
+	JGE          rotate_two_last
 
 rotate_few_last:
-	ADDQ $0x04, R8
-	JZ   rotate_done_last
-
-rotate_one_last:
+	ADDQ         $0x02, R8
+	JZ           rotate_done_last
 	VMOVUPD      (R9), Y10
 	VMOVUPD      (R9)(SI*1), Y11
 	VMULPD       Y10, Y8, Y12
@@ -357,8 +365,6 @@ rotate_one_last:
 	VMOVUPD      Y12, (R9)
 	VMOVUPD      Y11, (R9)(SI*1)
 	ADDQ         $0x20, R9
-	DECQ         R8
-	JNZ          rotate_one_last
 
 rotate_done_last:
 	VMOVSD X0, (DI)

@@ -51,6 +51,14 @@ func spread(n int, f func(i int) float64) []float64 {
 	return out
 }
 
+func diagonalOf(values []float64) []float64 {
+	out := make([]float64, len(values)*len(values))
+	for i, v := range values {
+		out[i*len(values)+i] = v
+	}
+	return out
+}
+
 // cases are matrices of n rows that have made trouble for one method or another.
 func cases(n int) map[string][]float64 {
 	rng := rand.New(rand.NewPCG(uint64(n), 3))
@@ -76,6 +84,7 @@ func cases(n int) map[string][]float64 {
 		"graded up":      withValues(rng, spread(n, func(i int) float64 { return math.Pow(3, float64(i-n)) })),
 		"clustered":      withValues(rng, spread(n, func(i int) float64 { return 1 + 1e-14*float64(i) })),
 		"huge":           withValues(rng, spread(n, func(i int) float64 { return random[i] * 1e307 })),
+		"largest":        diagonalOf(spread(n, func(i int) float64 { return math.MaxFloat64 / float64(i+1) })),
 		"tiny":           withValues(rng, spread(n, func(i int) float64 { return random[i] * 1e-300 })),
 		"subnormal":      withValues(rng, spread(n, func(i int) float64 { return random[i] * 1e-310 })),
 		"wide":           withValues(rng, spread(n, func(i int) float64 { return math.Pow(10, float64(-300*i/n)) })),
@@ -120,7 +129,7 @@ func check(t *testing.T, w *Workspace, name string, a []float64, n int) {
 	for _, v := range full {
 		norm = max(norm, math.Abs(v))
 	}
-	norm *= float64(n) // an upper bound of ‖A‖
+	norm *= min(float64(n), math.MaxFloat64/norm) // an upper bound of ‖A‖
 	unit := float64(n+10) * 0x1p-53
 	for k := range n {
 		v := vectors[k*n : (k+1)*n]
@@ -192,6 +201,53 @@ func TestDecomposeInPlace(t *testing.T) {
 	w.Decompose(a, 20, values, a)
 	if !slices.Equal(a, want) {
 		t.Error("in place gives something else")
+	}
+}
+
+func TestDecompose32(t *testing.T) {
+	const n = 21
+	a := gramOf(n)
+	single := make([]float32, n*n)
+	for i, v := range a {
+		single[i] = float32(v)
+		a[i] = float64(single[i])
+	}
+	values, vectors := make([]float64, n), make([]float64, n*n)
+	values32, vectors32 := make([]float64, n), make([]float32, n*n)
+	w := New(n)
+	if !w.Decompose(a, n, values, vectors) || !w.Decompose32(single, n, values32, vectors32) {
+		t.Fatal("not decomposed")
+	}
+	for i, v := range vectors {
+		if float32(v) != vectors32[i] {
+			t.Fatalf("element %d = %v, want %v rounded", i, vectors32[i], v)
+		}
+	}
+	if !slices.Equal(values, values32) {
+		t.Errorf("values %v, want %v", values32, values)
+	}
+	single[5] = float32(math.NaN())
+	if w.Decompose32(single, n, values32, vectors32) {
+		t.Error("NaN is accepted")
+	}
+}
+
+func TestDecomposePanics(t *testing.T) {
+	for name, f := range map[string]func(){
+		"too large": func() { New(3).Decompose(make([]float64, 16), 4, make([]float64, 4), make([]float64, 16)) },
+		"too short": func() { New(4).Decompose(make([]float64, 15), 4, make([]float64, 4), make([]float64, 16)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+			}()
+			f()
+		})
+	}
+	if !New(0).Decompose(nil, 0, nil, nil) {
+		t.Error("the empty matrix is not decomposed")
 	}
 }
 
