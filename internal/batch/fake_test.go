@@ -82,7 +82,7 @@ func (f *fake) run(ctx context.Context, job Job) (Report, error) {
 func setup(t *testing.T, n int, broken ...int) (*Executor, *fake, *Plan) {
 	t.Helper()
 	root := t.TempDir()
-	raw, out := filepath.Join(root, "raw"), filepath.Join(root, "out")
+	raw, out := filepath.Join(root, "raw"), filepath.Join(root, "out [1]") // no pattern
 	write := func(name, content string) string {
 		path := filepath.Join(raw, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {

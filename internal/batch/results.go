@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -58,51 +59,53 @@ type shell struct {
 	Mean        float64 `json:"residual_mean_over_sigma"`
 }
 
-// subjects lists the labels of subjects that have a folder or a record of a failure.
+// subjects lists the labels of subjects that have a folder of outputs or of records.
 func (h Header) subjects() ([]string, error) {
-	entries, err := os.ReadDir(h.OutDir)
-	if err != nil {
-		return nil, err
-	}
 	seen := map[string]bool{}
-	for _, e := range entries {
-		if label, ok := strings.CutPrefix(e.Name(), "sub-"); ok && e.IsDir() {
-			seen[label] = true
+	for _, dir := range []string{h.OutDir, h.stateFolder()} {
+		names, err := namesIn(dir)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range names {
+			if label, ok := strings.CutPrefix(name, "sub-"); ok && !strings.Contains(label, ".") {
+				seen[label] = true
+			}
 		}
 	}
-	states, err := os.ReadDir(filepath.Join(h.OutDir, logFolder, "state"))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+	return slices.Sorted(maps.Keys(seen)), nil
+}
+
+// namesIn lists a folder, sorted; a missing one is empty.
+func namesIn(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
 	}
-	for _, e := range states {
-		if n, err := bids.ParseName(e.Name()); err == nil && n.Value("sub") != "" {
-			seen[n.Value("sub")] = true
-		}
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		names[i] = e.Name()
 	}
-	var labels []string
-	for label := range seen {
-		labels = append(labels, label)
-	}
-	slices.Sort(labels)
-	return labels, nil
+	return names, err
 }
 
 // results reads what there is of a subject, sorted by name: denoised series, and scans whose last attempt failed.
 func (h Header) results(subject string) ([]result, error) {
 	root := filepath.Join(h.OutDir, "sub-"+subject)
 	var found []result
-	for _, pattern := range []string{"dwi", filepath.Join("ses-*", "dwi")} {
-		images, err := filepath.Glob(filepath.Join(root, pattern, "*_desc-"+bids.DescLabel+"_dwi.nii.gz"))
+	names, err := namesIn(root)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range append([]string{"."}, names...) {
+		if name != "." && !strings.HasPrefix(name, "ses-") {
+			continue
+		}
+		series, err := h.seriesIn(filepath.Join(root, name, "dwi"))
 		if err != nil {
 			return nil, err
 		}
-		for _, image := range images {
-			r, err := h.readResult(image)
-			if err != nil {
-				return nil, err
-			}
-			found = append(found, r)
-		}
+		found = append(found, series...)
 	}
 	failed, err := h.failures(subject, found)
 	if err != nil {
@@ -110,6 +113,26 @@ func (h Header) results(subject string) ([]result, error) {
 	}
 	found = append(found, failed...)
 	slices.SortFunc(found, func(a, b result) int { return strings.Compare(a.Name.String(), b.Name.String()) })
+	return found, nil
+}
+
+// seriesIn reads the denoised series of a folder.
+func (h Header) seriesIn(dir string) ([]result, error) {
+	files, err := namesIn(dir)
+	if err != nil {
+		return nil, err
+	}
+	var found []result
+	for _, file := range files {
+		if !strings.HasSuffix(file, "_desc-"+bids.DescLabel+"_dwi.nii.gz") {
+			continue
+		}
+		r, err := h.readResult(filepath.Join(dir, file))
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, r)
+	}
 	return found, nil
 }
 
@@ -128,14 +151,14 @@ func (h Header) readResult(image string) (result, error) {
 	r.Warnings = r.Sidecar.Summary.Warnings
 	// The figures of a series are those whose names differ from its own in desc only.
 	folder := filepath.Join(h.OutDir, "sub-"+r.Name.Value("sub"), "figures")
-	entries, err := os.ReadDir(folder)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	files, err := namesIn(folder)
+	if err != nil {
 		return r, err
 	}
-	for _, e := range entries {
-		n, err := bids.ParseName(e.Name())
+	for _, file := range files {
+		n, err := bids.ParseName(file)
 		if err == nil && n.Ext == ".png" && n.With("desc", bids.DescLabel).Stem() == r.Name.Stem() {
-			r.Figures = append(r.Figures, filepath.Join(folder, e.Name()))
+			r.Figures = append(r.Figures, filepath.Join(folder, file))
 		}
 	}
 	return r, nil
@@ -143,14 +166,15 @@ func (h Header) readResult(image string) (result, error) {
 
 // failures lists the scans of a subject whose last attempt failed and that have no image from before.
 func (h Header) failures(subject string, found []result) ([]result, error) {
-	files, err := filepath.Glob(filepath.Join(h.OutDir, logFolder, "state", "sub-"+subject+"_*.json"))
+	folder := filepath.Join(h.stateFolder(), "sub-"+subject)
+	files, err := namesIn(folder)
 	if err != nil {
 		return nil, err
 	}
 	var failed []result
 	for _, file := range files {
 		var s State
-		if readJSON(file, &s) != nil || s.Status != Failed {
+		if readJSON(filepath.Join(folder, file), &s) != nil || s.Status != Failed {
 			continue
 		}
 		n, err := bids.ParseName(s.Task)

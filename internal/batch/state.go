@@ -2,6 +2,7 @@ package batch
 
 import (
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -41,9 +42,13 @@ type State struct {
 	Inputs     []Stamp  `json:"inputs,omitempty"`
 }
 
+// stateFile is below a folder for each subject, so that looking up a subject's records does not grow with the data set.
 func (h Header) stateFile(id string) string {
-	return filepath.Join(h.OutDir, logFolder, "state", id+".json")
+	subject, _, _ := strings.Cut(id, "_")
+	return filepath.Join(h.stateFolder(), subject, id+".json")
 }
+
+func (h Header) stateFolder() string { return filepath.Join(h.OutDir, logFolder, "state") }
 
 // LogFile is the log of a task.
 func (h Header) LogFile(t Task) string { return filepath.Join(h.OutDir, logFolder, t.ID()+".log") }
