@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -65,11 +66,16 @@ func TestSubmit(t *testing.T) {
 	if !strings.HasPrefix(last, "sbatch --parsable --partition=long --dependency=afterany:101:102 ") {
 		t.Errorf("group job: %s", last)
 	}
-	scripts, err := filepath.Glob(filepath.Join(s.Plan.OutDir, logFolder, "plan-p1-*-2.sbatch"))
-	if err != nil || len(scripts) != 1 {
-		t.Fatalf("scripts %v, %v", scripts, err)
+	logs := filepath.Join(s.Plan.OutDir, logFolder)
+	names, err := namesIn(logs)
+	if err != nil {
+		t.Fatal(err)
 	}
-	text, err := os.ReadFile(scripts[0])
+	second := slices.IndexFunc(names, func(name string) bool { return strings.HasSuffix(name, "-2.sbatch") })
+	if second < 0 {
+		t.Fatalf("no script of the second array in %v", names)
+	}
+	text, err := os.ReadFile(filepath.Join(logs, names[second]))
 	if err != nil {
 		t.Fatal(err)
 	}
