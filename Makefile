@@ -26,7 +26,7 @@ PLATFORMS  ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 # The race detector needs cgo and a C compiler; without one `make check` says so and goes on.
 RACE_PKGS  ?= ./...
 
-.PHONY: all build demo pictures generate test check fmt-check vet staticcheck tidy-check race bench eval binaries release release-check throughput clean help
+.PHONY: all build demo pictures generate test check fmt-check vet staticcheck tidy-check race bench eval eval-impute binaries release release-check throughput clean help
 
 all: build
 
@@ -94,6 +94,9 @@ eval: build ## score against dwidenoise on cases with known truth (needs ../shar
 	if ! $(PYTHON) -c 'import numpy, scipy, nibabel' 2>/dev/null || ! command -v dwidenoise >/dev/null; then \
 	  echo "eval: missing tools: apt-get install -y mrtrix3 python3-nibabel python3-numpy python3-scipy"; exit 1; fi; \
 	$(PYTHON) $(SCORE) --bin $(BIN) --threads $(THREADS) $(EVAL_ARGS)
+
+eval-impute: ## hold out directions, spoil slices, compare with SH and GP peers; writes docs/imputation.md
+	$(GO) run ./internal/imputeeval -data ../shared/data -out docs/imputation.md -picture $(PICTURES)/imputed_slices.png -threads $(THREADS)
 
 # The same source gives the same bytes anywhere: no paths (-trimpath), no version control stamp, no build id, no cgo.
 binaries:

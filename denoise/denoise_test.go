@@ -338,8 +338,12 @@ func TestRunWarnsOfLostVolumes(t *testing.T) {
 	p, _ := head(t, phantom.Options{Protocol: "small", SNR: 20, Rician: true, Seed: 1, Shape: [3]int{20, 20, 6}})
 	clear(p.Noisy.Volume(7))
 	r := run(t, p.Noisy, p.Table, Options{})
-	if len(r.Summary.Warnings) != 1 || !strings.Contains(r.Summary.Warnings[0], "[7]") {
+	if len(r.Summary.Warnings) != 1 || !strings.HasSuffix(r.Summary.Warnings[0], ": 7") {
 		t.Errorf("warnings %q, want one that names volume 7", r.Summary.Warnings)
+	}
+	r = run(t, p.Noisy, p.Table, Options{Imputing: Imputing{Mode: ImputeOff}})
+	if len(r.Summary.Warnings) != 1 || !strings.Contains(r.Summary.Warnings[0], "[7]") {
+		t.Errorf("not imputed: warnings %q, want one that names volume 7", r.Summary.Warnings)
 	}
 }
 

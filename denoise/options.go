@@ -70,6 +70,7 @@ type Options struct {
 	Extent       [3]int             // block size of the prior's local stage in voxels, odd; zero value means 5×5×5
 	B0Threshold  float64            // volumes with b ≤ this count as b0 in the summary; 0 means gradients.DefaultB0Threshold
 	ZeroNaN      bool               // NaN and Inf become 0 instead of being copied; the finite values beside them are copied all the same
+	Imputing     Imputing           // lost measurements and new gradient tables; zero value finds and replaces lost slices
 	Seed         uint64             // of the samplers and of the estimate of risk
 	Threads      int                // 0 means one per core
 	Logger       *slog.Logger       // nil means silent

@@ -22,6 +22,7 @@ type Result struct {
 	Foreground []bool       // voxels that statistics were taken on
 	Schedule   diffusion.Schedule
 	Summary    Summary
+	Imputed    *Imputed // what was made without measurements; never nil
 }
 
 // Run denoises a scan of at least two volumes. The image is not changed. table
@@ -45,8 +46,7 @@ func Run(ctx context.Context, im *nifti.Image, table *gradients.Table, o Options
 			return nil, err
 		}
 	}
-	p := &pipeline{o: o, im: im, table: table}
-	return p.run(ctx)
+	return runImputing(ctx, im, table, o)
 }
 
 // pipeline carries one run from step to step.

@@ -27,6 +27,8 @@ type Summary struct {
 	Shells           []ShellSummary `json:"shells,omitempty"`
 	Gridded          bool           `json:"q_space_grid,omitempty"` // b-values form no shells
 	Warnings         []string       `json:"warnings,omitempty"`
+
+	Imputation *ImputationSummary `json:"imputation,omitempty"`
 }
 
 // SigmaSummary describes the noise map over the foreground, in the unit of the

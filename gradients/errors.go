@@ -24,6 +24,8 @@ var (
 	ErrExists = errors.New("gradients: output file exists")
 	// ErrSameFile: an output file is one of the inputs, or both outputs are one file.
 	ErrSameFile = errors.New("gradients: output is an input")
+	// ErrFewDirections: too few directions to tell how signals change over q-space.
+	ErrFewDirections = errors.New("gradients: too few directions")
 	// ErrFrame: the table is in the wrong frame for what was asked.
 	ErrFrame = errors.New("gradients: wrong frame")
 )

@@ -110,3 +110,15 @@ func TestGoldenMontages(t *testing.T) {
 	}
 	compareGolden(t, "noise_map.png", level)
 }
+
+func TestGoldenReplaced(t *testing.T) {
+	clean, noisy, mask, g := head()
+	for i := 7 * 480; i < 9*480; i++ {
+		noisy[i] *= 0.4
+	}
+	img, err := Replaced(noisy, clean, mask, g, ReplacedOptions{Volume: 31, BValue: 1000, Slices: []int{7, 8}, Reason: "dropout, z = −42.0", Scale: 7})
+	if err != nil {
+		t.Fatal(err)
+	}
+	compareGolden(t, "replaced.png", img)
+}

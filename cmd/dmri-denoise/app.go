@@ -23,6 +23,7 @@ func newApp(u *ui) *cli.App {
 		Commands: []*cli.Command{
 			newRunCommand(u),
 			newBatchCommand(u),
+			newImputeCommand(u),
 			newInfoCommand(u),
 			newPhantomCommand(u),
 			newCompareCommand(u),

@@ -18,12 +18,16 @@ const runDescription = `Removes thermal noise from a 4-D diffusion scan. The b-v
 
 Denoise first: before Gibbs unringing, distortion or motion correction, which all make the noise correlated.
 
+Slices and volumes that the other directions contradict, and those that are zero-filled, constant or not numbers, are taken for lost and replaced by what the other directions predict; --impute off takes them as they are, --impute LIST names them. What was replaced is told, listed in the .json and drawn in the pictures. With --target-bval and --target-bvec the output is the scan on another gradient table.
+
 Written, with OUT = IN_denoised.nii.gz unless given: the denoised image OUT (float32, header otherwise as in the input), OUT's .bval and .bvec (copies, byte for byte), OUT's .json (the input's .json if there is one, with all parameters added), the noise map OUT_noise.nii.gz and the pictures in OUT_qc/. The image appears last, so its presence means that all is complete; if anything fails nothing is left behind. The same input, flags and seed give the same bytes for any number of threads.
 
 EXAMPLES
    dmri-denoise run dwi.nii.gz
    dmri-denoise run dwi.nii.gz clean.nii.gz --mask brain.nii.gz --nthreads 4
    dmri-denoise run dwi.nii.gz --noise-in 12.5 --no-qc
+   dmri-denoise run dwi.nii.gz --impute 12,31:4-9                                     # volume 12 and slices 4-9 of volume 31 are bad
+   dmri-denoise run dwi.nii.gz out.nii.gz --target-bval new.bval --target-bvec new.bvec --std-out std.nii.gz
    dmri-denoise run dwi.nii.gz --dry-run
    dmri-denoise run -nthreads 4 -noise sigma.nii.gz -fslgrad dwi.bvec dwi.bval dwi.nii.gz out.nii.gz   # MRtrix spellings
 
@@ -58,6 +62,7 @@ type runOptions struct {
 	threads       int
 	memory        int64
 	seed          uint64
+	impute        imputeFlags
 	force         bool
 	dryRun        bool
 	json          bool
@@ -70,27 +75,31 @@ func newRunCommand(u *ui) *cli.Command {
 		ArgsUsage:   "IN.nii.gz [OUT.nii.gz]",
 		Description: runDescription,
 		Flags:       runFlags(),
-		Action: func(c *cli.Context) error {
-			o, err := runOptionsFrom(c)
-			if err != nil {
-				return err
-			}
-			plan, err := o.plan()
-			if err != nil {
-				return err
-			}
-			plan.warn(u)
-			if o.dryRun {
-				return plan.print(u, o.json)
-			}
-			return runScan(c.Context, u, o, plan)
-		},
+		Action:      func(c *cli.Context) error { return planAndRun(c, u, runOptionsFrom) },
 	}
 }
 
+// planAndRun plans what the command line asks for and does it, or prints the plan.
+func planAndRun(c *cli.Context, u *ui, optionsFrom func(*cli.Context) (runOptions, error)) error {
+	o, err := optionsFrom(c)
+	if err != nil {
+		return err
+	}
+	plan, err := o.plan()
+	if err != nil {
+		return err
+	}
+	plan.warn(u)
+	if o.dryRun {
+		return plan.print(u, o.json)
+	}
+	return runScan(c.Context, u, o, plan)
+}
+
 func runFlags() []cli.Flag {
-	const input, noise, prior, output, machine = "input", "noise", "prior", "outputs", "machine and messages"
+	const input, noise, prior, imputation, output, machine = "input", "noise", "prior", "imputation", "outputs", "machine and messages"
 	flags := tableFlagSet(input)
+	flags = append(flags, imputeFlagSet(imputation)...)
 	return append(flags,
 		&cli.StringFlag{Name: "mask", Category: input, Usage: "denoise voxels above zero in `FILE`; without it air is told from head by the intensities"},
 		&cli.StringFlag{Name: "nan", Category: input, Value: "keep", Usage: "voxels that are not finite numbers: `keep|zero` in the output"},
@@ -155,6 +164,9 @@ func runOptionsFrom(c *cli.Context) (runOptions, error) {
 		return o, err
 	}
 	if o.schedule, err = scheduleFromFlags(c); err != nil {
+		return o, err
+	}
+	if o.impute, err = imputeFlagsFrom(c, c.String("impute"), "impute"); err != nil {
 		return o, err
 	}
 	return o, o.validate()
@@ -235,10 +247,14 @@ func (o *runOptions) validate() error {
 	if err := o.tables.validate(); err != nil {
 		return err
 	}
+	if err := o.impute.validate(); err != nil {
+		return err
+	}
 	if o.samplerSteps < 0 || o.samplerSteps > maxSamplerSteps {
 		return usagef("--sampler-steps %d: must be from 1 to %d", o.samplerSteps, maxSamplerSteps)
 	}
-	for _, image := range []struct{ flag, name string }{{"output", o.output}, {"--noise-out", o.noiseOut}, {"--residual-out", o.residualOut}} {
+	for _, image := range []struct{ flag, name string }{{"output", o.output}, {"--noise-out", o.noiseOut}, {"--residual-out", o.residualOut},
+		{"--std-out", o.impute.stdOut}, {"--imputed-out", o.impute.maskOut}} {
 		if image.name == "" {
 			continue
 		}
@@ -256,6 +272,9 @@ func (o *runOptions) validate() error {
 		if err := checkInput(file); err != nil {
 			return err
 		}
+	}
+	if err := o.impute.checkFiles(); err != nil {
+		return err
 	}
 	return o.tables.checkFiles()
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/dmri-denoise/dmri-denoise/denoise"
+	"github.com/dmri-denoise/dmri-denoise/denoise/impute"
 	"github.com/dmri-denoise/dmri-denoise/denoise/noise"
 )
 
@@ -26,6 +27,7 @@ func denoiseScan(ctx context.Context, u *ui, o runOptions, plan *runPlan, s *sca
 		Mask: s.mask, NoiseLevel: o.noiseNumber, Rician: ricianModes[o.rician], Prior: priors[o.prior],
 		Schedule: o.schedule, Sampler: samplers[o.sampler], SamplerSteps: o.samplerSteps, Extent: o.extent,
 		B0Threshold: o.tables.b0Threshold, ZeroNaN: o.nan == "zero", Seed: o.seed, Threads: o.threads,
+		Imputing: o.impute.settings(plan.target),
 		Logger:   u.logger(),
 		Progress: func(stage denoise.Stage, done, total int) { bar.report(string(stage), done, total) },
 	}
@@ -55,6 +57,8 @@ func explainDenoise(o runOptions, err error) error {
 		return badInputHint("give a map that is above zero in the whole mask, or let the noise be measured", "--noise-in %s: %w", o.noiseFile, err)
 	case errors.Is(err, noise.ErrNoNoise):
 		return badInputHint("give the noise level with --noise-in FILE|NUMBER, or check the mask", "%s: %w", o.input, err)
+	case errors.Is(err, denoise.ErrNotImputable), errors.Is(err, impute.ErrList):
+		return explainImpute(o, err)
 	case errors.Is(err, denoise.ErrMismatch):
 		return badInput(err)
 	}

@@ -63,7 +63,7 @@ func (w *resultWriter) sketches(before *nifti.Image, result *denoise.Result) []s
 				qc.MontageOptions{Volume: n, BValue: w.plan.table.BVals[n]})
 		}})
 	}
-	return list
+	return append(list, w.replacedSketches(before, result)...)
 }
 
 // strip draws the forward process of the model that was used, on the largest slice of the first volume of the

@@ -16,6 +16,7 @@ type runPlan struct {
 	options runOptions
 	header  *nifti.Header
 	table   *gradients.Table
+	target  *gradients.Table // of --target-bval and --target-bvec, nil without them
 	shells  gradients.Shells
 
 	sidecarIn string // the input's own .json, "" if none
@@ -45,6 +46,9 @@ func (o runOptions) plan() (*runPlan, error) {
 		return nil, err
 	}
 	p.warnings = append(p.warnings, p.table.Warnings...)
+	if err := p.readTarget(); err != nil {
+		return nil, err
+	}
 	p.shells = p.table.Shells(o.tables.b0Threshold)
 	stem, _ := imageStem(o.output)
 	p.bval, p.bvec, p.sidecar = stem+".bval", stem+".bvec", stem+".json"
@@ -113,7 +117,8 @@ func (p *runPlan) sameGrid(flag, file string, header *nifti.Header) error {
 func (p *runPlan) inputs() []string {
 	files := p.table.Files
 	var out []string
-	for _, name := range []string{p.options.input, p.options.mask, p.options.noiseFile, files.BVal, files.BVec, files.Grad, p.sidecarIn} {
+	names := []string{p.options.input, p.options.mask, p.options.noiseFile, files.BVal, files.BVec, files.Grad, p.sidecarIn}
+	for _, name := range append(names, p.options.impute.files()...) {
 		if name != "" {
 			out = append(out, name)
 		}
@@ -123,17 +128,21 @@ func (p *runPlan) inputs() []string {
 
 // outputs lists every file that will be written, the image last.
 func (p *runPlan) outputs() []string {
-	out := []string{p.bval, p.bvec, p.sidecar, p.noise}
-	if p.residual != "" {
-		out = append(out, p.residual)
+	out := []string{p.bval, p.bvec, p.sidecar}
+	for _, name := range []string{p.noise, p.residual} {
+		if name != "" {
+			out = append(out, name)
+		}
 	}
+	out = append(out, p.options.impute.outputs(p.image)...)
 	out = append(out, p.pictures.all()...)
 	return append(out, p.image)
 }
 
 func (p *runPlan) checkMemory() error {
 	nx, ny, nz, nt := p.header.Shape()
-	p.memory = estimateMemory(nx*ny*nz, nt, p.options.threads, p.options.sampler != "mean")
+	p.memory = estimateMemory(nx*ny*nz, nt, p.options.threads, p.options.sampler != "mean") +
+		p.options.impute.memory(nx*ny*nz, nt, p.target)
 	if limit := p.options.memory; limit > 0 && p.memory > limit {
 		return fmt.Errorf("%w: %s needs about %s, --mem allows %s", errOutOfMemory, p.options.input, formatBytes(p.memory), formatBytes(limit))
 	}

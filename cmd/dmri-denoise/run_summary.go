@@ -28,12 +28,15 @@ type runParameters struct {
 	B0Threshold   float64 `json:"B0Threshold"`
 	BValueScaling string  `json:"BValueScaling"`
 	Seed          uint64  `json:"Seed"`
+
+	imputeParameters
 }
 
 func (o runOptions) parameters() runParameters {
 	p := runParameters{
 		Prior: o.prior, Schedule: o.schedule.Name(), Timesteps: o.schedule.T(), Sampler: o.sampler,
 		Rician: o.rician, NaN: o.nan, B0Threshold: o.tables.b0Threshold, BValueScaling: o.tables.scaling, Seed: o.seed,
+		imputeParameters: o.impute.parameters(),
 	}
 	if o.sampler != "mean" {
 		p.SamplerSteps = o.samplerSteps
@@ -72,8 +75,9 @@ type runOutputs struct {
 	BVal     string   `json:"bval"`
 	BVec     string   `json:"bvec"`
 	Sidecar  string   `json:"sidecar"`
-	Noise    string   `json:"noise"`
+	Noise    string   `json:"noise,omitempty"`
 	Residual string   `json:"residual,omitempty"`
+	Imputed  []string `json:"imputed,omitempty"`
 	Pictures []string `json:"pictures,omitempty"`
 }
 
@@ -81,7 +85,7 @@ func (p *runPlan) summary(result *denoise.Result, residual *qc.Residual, picture
 	return runSummary{
 		Version: programVersion(), Input: p.options.input,
 		Outputs: runOutputs{Image: p.image, BVal: p.bval, BVec: p.bvec, Sidecar: p.sidecar, Noise: p.noise,
-			Residual: p.residual, Pictures: pictures},
+			Residual: p.residual, Imputed: p.options.impute.outputs(p.image), Pictures: pictures},
 		Parameters: p.options.parameters(), Summary: result.Summary, Residual: residual, Warnings: append([]string{}, p.warnings...),
 		Threads: p.options.threads, Seconds: roundTo(time.Since(started).Seconds(), 2), PeakMemory: peakMemory(),
 	}
@@ -97,14 +101,22 @@ func (s runSummary) report(u *ui, asJSON bool) error {
 		u.detail("b %.0f: %d volumes, residual rms %.3f sigma, mean %+.4f sigma", shell.BValue, shell.Volumes, shell.ResidualRMS, shell.ResidualMean)
 	}
 	if r := s.Residual; r != nil {
-		u.detail("residual: standard deviation %.3f sigma, correlation of neighbours in x, y, z: %+.3f %+.3f %+.3f",
-			r.StdOverSigma, r.Lag1[0], r.Lag1[1], r.Lag1[2])
+		u.say("removed: variance %.2f sigma², correlation of neighbours in x, y, z %+.2f %+.2f %+.2f, with the edges of the mean b0 %+.2f",
+			r.StdOverSigma*r.StdOverSigma, r.Lag1[0], r.Lag1[1], r.Lag1[2], r.Edges)
 	}
-	u.say("wrote %s (%.1f s), noise map %s%s", s.Outputs.Image, s.Seconds, s.Outputs.Noise, picturesText(s.Outputs.Pictures))
+	sayImputed(u, s.Summary.Imputation)
+	u.say("wrote %s (%.1f s)%s%s", s.Outputs.Image, s.Seconds, noiseText(s.Outputs.Noise), picturesText(s.Outputs.Pictures))
 	if asJSON {
 		return u.printJSON(s)
 	}
 	return nil
+}
+
+func noiseText(file string) string {
+	if file == "" {
+		return ""
+	}
+	return ", noise map " + file
 }
 
 func picturesText(pictures []string) string {
@@ -152,6 +164,7 @@ func (p *runPlan) sidecarJSON(result *denoise.Result, residual *qc.Residual) ([]
 	if p.options.sampler != "mean" {
 		fields["DenoiseMethod"] = "output of the " + p.options.sampler + " sampler of a diffusion model with a hierarchical Gaussian prior learned from the scan"
 	}
+	p.describeImputing(fields)
 	data, err := encodeJSON(fields)
 	return data, warnings, err
 }

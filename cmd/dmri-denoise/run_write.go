@@ -11,9 +11,13 @@ import (
 	"github.com/dmri-denoise/dmri-denoise/qc"
 )
 
-// correlatedResidual is the correlation of neighbouring voxels of the residual above which run warns. White noise
-// gives about 0, scanner interpolation 0.4 and more.
-const correlatedResidual = 0.3
+// Bounds of what was removed, above which run warns. On phantoms (docs/accuracy.md) neighbours correlate by at most
+// 0.02 and edges by at most 0.1; scanner interpolation gives 0.4 and more.
+const (
+	correlatedResidual = 0.3 // of neighbouring voxels
+	edgesInResidual    = 0.4 // with the edges of the mean b0
+	strongResidual     = 1.1 // standard deviation in units of sigma
+)
 
 // resultWriter puts the results of one run aside, ready to be published together.
 type resultWriter struct {
@@ -26,7 +30,8 @@ type resultWriter struct {
 
 // write stages every output, the image last, and returns the pictures that could be drawn.
 func (w *resultWriter) write(ctx context.Context, s *scan, result *denoise.Result) ([]string, error) {
-	if err := w.measureResidual(ctx, s.image, result); err != nil {
+	before := measuredOnly(s.image, result)
+	if err := w.measureResidual(ctx, before, result); err != nil {
 		return nil, err
 	}
 	if err := w.tables(s.image); err != nil {
@@ -35,7 +40,12 @@ func (w *resultWriter) write(ctx context.Context, s *scan, result *denoise.Resul
 	if err := w.sidecar(result); err != nil {
 		return nil, err
 	}
-	if err := w.image(ctx, w.plan.noise, result.Sigma); err != nil {
+	if w.plan.noise != "" {
+		if err := w.image(ctx, w.plan.noise, result.Sigma); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.imputed(ctx, s.image, result); err != nil {
 		return nil, err
 	}
 	pictures, err := w.pictures(ctx, s.image, result)
@@ -43,11 +53,11 @@ func (w *resultWriter) write(ctx context.Context, s *scan, result *denoise.Resul
 		return nil, err
 	}
 	if w.plan.residual != "" {
-		if err := w.residualImage(ctx, s.image, result.Denoised); err != nil {
+		if err := w.residualImage(ctx, before, result.Denoised); err != nil {
 			return nil, err
 		}
 	}
-	return pictures, w.image(ctx, w.plan.image, result.Denoised)
+	return pictures, w.image(ctx, w.plan.image, w.outputImage(s.image, result))
 }
 
 // measureResidual fills in the figures of what was removed from the foreground.
@@ -61,12 +71,31 @@ func (w *resultWriter) measureResidual(ctx context.Context, before *nifti.Image,
 	if err != nil {
 		return err
 	}
+	if err := figures.CorrelateEdges(ctx, before.Voxels(), result.Denoised.Voxels(), result.Sigma.Volume(0), result.Foreground,
+		w.anatomy(before), qc.GridOf(&before.Header), w.plan.options.threads); err != nil {
+		return err
+	}
 	w.residual = &figures
 	if largest := slices.Max(figures.Lag1[:]); largest > correlatedResidual {
 		w.warn("neighbouring voxels are correlated in what was removed (x %.2f, y %.2f, z %.2f): the scan was interpolated, "+
 			"filtered or processed before, or signal was removed; look at the pictures", figures.Lag1[0], figures.Lag1[1], figures.Lag1[2])
 	}
 	return nil
+}
+
+// anatomy is the mean of the volumes of the lowest shell.
+func (w *resultWriter) anatomy(im *nifti.Image) []float32 {
+	mean := make([]float32, len(im.Volume(0)))
+	volumes := []int{0}
+	if len(w.plan.shells.All) > 0 {
+		volumes = w.plan.shells.All[0].Volumes
+	}
+	for _, n := range volumes {
+		for i, v := range im.Volume(n) {
+			mean[i] += v / float32(len(volumes))
+		}
+	}
+	return mean
 }
 
 // warn tells the user and keeps the warning for --json.
@@ -86,6 +115,9 @@ func (w *resultWriter) tables(im *nifti.Image) error {
 		return err
 	}
 	affine, _ := im.Header.Affine()
+	if w.plan.target != nil {
+		return w.plan.target.Export(bval, bvec, affine, false)
+	}
 	return w.plan.table.Export(bval, bvec, affine, false)
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/dmri-denoise/dmri-denoise/denoise/impute"
 	"github.com/dmri-denoise/dmri-denoise/gradients"
 	"github.com/dmri-denoise/dmri-denoise/nifti"
 )
@@ -34,6 +35,8 @@ func TestMain(m *testing.M) {
 //	first-volume IN OUT   keep only the first volume of an uncompressed NIfTI-1 image
 //	set-voxel IN OUT X,Y,Z,N VALUE   change one voxel of an image
 //	voxel FILE X,Y,Z,N VALUE         require the value of one voxel, such as NaN
+//	same-voxel A B X,Y,Z,N           require that two images have one value in one voxel
+//	attenuate IN OUT LIST FACTOR     multiply volumes and slices, listed as --impute takes them, by a factor
 //	mrtrix-table IN OUT   write the FSL table beside an image as a four-column MRtrix table
 //	pngs DIR N            require N PNG files with 300 DPI in their pHYs chunk in a folder
 func TestScript(t *testing.T) {
@@ -48,6 +51,8 @@ func TestScript(t *testing.T) {
 			"mrtrix-table": cmdMRtrixTable,
 			"set-voxel":    cmdSetVoxel,
 			"voxel":        cmdVoxel,
+			"same-voxel":   cmdSameVoxel,
+			"attenuate":    cmdAttenuate,
 			"pngs":         cmdPNGs,
 		},
 		Setup: func(env *testscript.Env) error {
@@ -217,5 +222,37 @@ func cmdVoxel(ts *testscript.TestScript, negated bool, args []string) {
 	im, i := voxelAt(ts, args[0], args[1])
 	if got := fmt.Sprint(im.Voxels()[i]); (got == args[2]) == negated {
 		ts.Fatalf("%s at %s is %s, want %s", args[0], args[1], got, args[2])
+	}
+}
+
+func cmdAttenuate(ts *testscript.TestScript, negated bool, args []string) {
+	if negated || len(args) != 4 {
+		ts.Fatalf("usage: attenuate IN OUT LIST FACTOR")
+	}
+	im, err := nifti.ReadImage(context.Background(), ts.MkAbs(args[0]), nifti.ReadOptions{})
+	ts.Check(err)
+	spans, err := impute.ParseList(args[2])
+	ts.Check(err)
+	factor, err := strconv.ParseFloat(args[3], 32)
+	ts.Check(err)
+	nx, ny, nz, nt := im.Dims()
+	lost := impute.NewLost(nt, nz)
+	ts.Check(lost.AddSpans(spans))
+	for i := range im.Voxels() {
+		if slice := i / (nx * ny); lost.Is(slice/nz, slice%nz) {
+			im.Voxels()[i] *= float32(factor)
+		}
+	}
+	ts.Check(im.Write(context.Background(), ts.MkAbs(args[1]), nifti.WriteOptions{}))
+}
+
+func cmdSameVoxel(ts *testscript.TestScript, negated bool, args []string) {
+	if len(args) != 3 {
+		ts.Fatalf("usage: same-voxel A B X,Y,Z,N")
+	}
+	a, i := voxelAt(ts, args[0], args[2])
+	b, j := voxelAt(ts, args[1], args[2])
+	if x, y := a.Voxels()[i], b.Voxels()[j]; (x == y) == negated {
+		ts.Fatalf("at %s %s has %v and %s has %v", args[2], args[0], x, args[1], y)
 	}
 }

@@ -143,7 +143,8 @@ func (e *Executor) finishSidecar(t Task, job Job, inputs []Stamp) error {
 var mapWords = map[string]string{
 	"sigma":    "Noise standard deviation in each channel behind the magnitude",
 	"residual": "Raw series minus denoised series",
-	"std":      "Posterior standard deviation of the denoised series",
+	"std":      "Posterior standard deviation of the series",
+	"imputed":  "Where measurements were replaced by what the other directions predict",
 }
 
 // describeMaps writes a sidecar beside every map of a job.
