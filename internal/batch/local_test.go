@@ -111,6 +111,26 @@ func TestResume(t *testing.T) {
 	}
 }
 
+// TestOldMapsGo: what other settings made is taken away; other scans of the subject keep theirs.
+func TestOldMapsGo(t *testing.T) {
+	e, _, p := setup(t, 1)
+	p.Tasks[0].Maps = []string{"residual"}
+	other := p.Tasks[0]
+	other.Index, other.Source = 1, "sub-00_run-2_dwi.nii.gz"
+	e.Local(context.Background(), append(p.Tasks, other), LocalOptions{Threads: 1})
+	e.Force = true
+	p.Tasks[0].Maps = nil
+	e.Local(context.Background(), p.Tasks, LocalOptions{Threads: 1})
+	found := files(t, e.OutDir)
+	for name, want := range map[string]bool{"sub-00/dwi/sub-00_stat-residual_dwimap.nii.gz": false, "sub-00/dwi/sub-00_stat-residual_dwimap.json": false,
+		"sub-00/dwi/sub-00_stat-sigma_dwimap.nii.gz": true, "sub-00/figures/sub-00_desc-noiseMap_dwi.png": true,
+		"sub-00/dwi/sub-00_run-2_stat-residual_dwimap.nii.gz": true, "sub-00/figures/sub-00_run-2_desc-noiseMap_dwi.png": true} {
+		if got := found[name] != ""; got != want {
+			t.Errorf("%s: there %v, want %v", name, got, want)
+		}
+	}
+}
+
 func imageOf(e *Executor, i int) string {
 	return filepath.Join(e.OutDir, "sub-0"+string(rune('0'+i)), "dwi", "sub-0"+string(rune('0'+i))+"_desc-denoised_dwi.nii.gz")
 }

@@ -40,6 +40,9 @@ func (e *Executor) publish(ctx context.Context, t Task, d bids.Derivative, job J
 	if err := os.Remove(image); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	if err := e.removeOld(t.name()); err != nil {
+		return err
+	}
 	for _, from := range slices.Sorted(maps.Keys(moves)) {
 		if from == job.Output {
 			continue
@@ -49,6 +52,29 @@ func (e *Executor) publish(ctx context.Context, t Task, d bids.Derivative, job J
 		}
 	}
 	return move(job.Output, image)
+}
+
+// removeOld takes away the maps and figures that an earlier attempt made of a scan: other settings may give others.
+func (e *Executor) removeOld(source bids.Name) error {
+	source = source.With("desc", "")
+	for _, folder := range []string{source.Folder(), "sub-" + source.Value("sub") + "/figures"} {
+		dir := filepath.Join(e.OutDir, filepath.FromSlash(folder))
+		files, err := namesIn(dir)
+		if err != nil {
+			return err
+		}
+		for _, file := range files {
+			n, err := bids.ParseName(file)
+			of := n.With("desc", "").With("stat", "").As("dwi", "")
+			if err != nil || of.Stem() != source.Stem() || n.Suffix != "dwimap" && folder == source.Folder() {
+				continue
+			}
+			if err := os.Remove(filepath.Join(dir, file)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // collect maps every file that a job made to its name in the data set. A file that nobody foresaw gets one too: an image
