@@ -21,11 +21,12 @@ TOOL       := $(GO) tool -modfile=tools.mod
 BENCH      ?= .
 BENCHTIME  ?= 0.2s
 COUNT      ?= 5
-PLATFORMS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
+RELEASE_CHECK ?= linux/amd64
+PLATFORMS  ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 # The race detector needs cgo and a C compiler; without one `make check` says so and goes on.
 RACE_PKGS  ?= ./...
 
-.PHONY: all build demo pictures generate test check fmt-check vet staticcheck tidy-check race bench eval eval-hcp eval-impute release clean help
+.PHONY: all build demo pictures generate test check fmt-check vet staticcheck tidy-check race bench eval eval-hcp eval-impute binaries release release-check throughput clean help
 
 all: build
 
@@ -102,13 +103,30 @@ eval-hcp: build ## denoise a scan of 145x174x145x288 voxels (16 GB of memory, 10
 eval-impute: ## hold out directions, spoil slices, compare with SH and GP peers; writes docs/imputation.md
 	$(GO) run ./internal/imputeeval -data ../shared/data -out docs/imputation.md -picture $(PICTURES)/imputed_slices.png -threads $(THREADS)
 
-release: ## static binaries for every platform into dist/, with checksums
+# The same source gives the same bytes anywhere: no paths (-trimpath), no version control stamp, no build id, no cgo.
+binaries:
 	@rm -rf dist && mkdir -p dist
 	@set -e; for p in $(PLATFORMS); do \
 	  os=$${p%/*}; arch=$${p#*/}; ext=; [ $$os = windows ] && ext=.exe; \
 	  out=dist/dmri-denoise-$(VERSION)-$$os-$$arch$$ext; echo "$$out"; \
 	  GOOS=$$os GOARCH=$$arch $(BUILD) -o $$out ./cmd/dmri-denoise; \
 	done; cd dist && sha256sum dmri-denoise-* > SHA256SUMS
+
+release: binaries ## static binaries for every platform into dist/, each with a bill of materials (CycloneDX), and checksums
+	@set -e; for f in dist/dmri-denoise-*; do \
+	  GOFLAGS=-trimpath $(TOOL) cyclonedx-gomod bin -json -noserial -notimestamp -version v$(VERSION) -output $$f.cdx.json $$f; \
+	done; cd dist && sha256sum dmri-denoise-* > SHA256SUMS
+
+# Builds once more from a copy in another folder with an empty cache, and compares.
+release-check: ## are the binaries reproducible? (RELEASE_CHECK=os/arch, default linux/amd64)
+	@set -e; copy=$$(mktemp -d); trap 'rm -rf "$$copy"' EXIT; \
+	git ls-files -z --cached --others --exclude-standard | tar --null -T - -c | tar -x -C "$$copy"; \
+	$(MAKE) --no-print-directory binaries PLATFORMS=$(RELEASE_CHECK); mv dist/SHA256SUMS "$$copy/first"; \
+	GOCACHE="$$copy/.cache" $(MAKE) --no-print-directory -C "$$copy" binaries PLATFORMS=$(RELEASE_CHECK) VERSION=$(VERSION); \
+	diff "$$copy/first" "$$copy/dist/SHA256SUMS"; cat "$$copy/first"; echo "two builds, the same bytes"
+
+throughput: build ## batch of 8 phantoms beside one at a time with one thread; the plan of 10 000 subjects
+	.ci/throughput $(BIN)
 
 clean: ## remove what the targets above made
 	rm -rf bin build dist

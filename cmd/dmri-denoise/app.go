@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -21,6 +22,7 @@ func newApp(u *ui) *cli.App {
 		ExitErrHandler:  func(*cli.Context, error) {},
 		Commands: []*cli.Command{
 			newRunCommand(u),
+			newBatchCommand(u),
 			newImputeCommand(u),
 			newInfoCommand(u),
 			newPhantomCommand(u),
@@ -74,6 +76,9 @@ func execute(ctx context.Context, u *ui, words []string) error {
 			return nil
 		}
 	}
+	if isBIDSApp(app, words) {
+		words = append([]string{"batch"}, words...)
+	}
 	path, command, rest, err := findCommand(app, words)
 	if err != nil {
 		return err
@@ -90,6 +95,11 @@ func execute(ctx context.Context, u *ui, words []string) error {
 		return nil
 	}
 	return app.RunContext(ctx, append(append([]string{programName}, path...), line.words()...))
+}
+
+// isBIDSApp tells whether the words are those of a BIDS app, BIDS_DIR OUT_DIR participant, which is batch without its name.
+func isBIDSApp(app *cli.App, words []string) bool {
+	return byName(app.Commands, words[0]) == nil && (slices.Contains(words, levelParticipant) || slices.Contains(words, levelGroup))
 }
 
 // findCommand follows the leading words down the tree of commands and returns the command, the path to it and the

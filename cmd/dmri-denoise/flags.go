@@ -20,10 +20,11 @@ const fslGradFlag = "fslgrad"
 type flagTable struct {
 	canonical map[string]string // spelling → name
 	value     map[string]bool   // name → takes a value
+	list      map[string]bool   // name → takes all words to the next flag
 }
 
 func newFlagTable(flags []cli.Flag) flagTable {
-	t := flagTable{canonical: map[string]string{}, value: map[string]bool{}}
+	t := flagTable{canonical: map[string]string{}, value: map[string]bool{}, list: map[string]bool{}}
 	for _, f := range flags {
 		names := f.Names()
 		for _, spelling := range names {
@@ -31,6 +32,7 @@ func newFlagTable(flags []cli.Flag) flagTable {
 		}
 		_, isBool := f.(*cli.BoolFlag)
 		t.value[names[0]] = !isBool
+		_, t.list[names[0]] = f.(*cli.StringSliceFlag)
 	}
 	for _, spelling := range []string{"help", "h"} {
 		t.canonical[spelling] = "help"
@@ -103,8 +105,14 @@ func (t flagTable) take(a *arranged, words []string) (int, error) {
 	case words[1] == "":
 		return 0, emptyValue(words[0])
 	}
-	a.flags = append(a.flags, "--"+name+"="+words[1])
-	return 2, nil
+	used := 2
+	for t.list[name] && used < len(words) && !looksLikeFlag(words[used]) && words[used] != "" {
+		used++
+	}
+	for _, word := range words[1:used] {
+		a.flags = append(a.flags, "--"+name+"="+word)
+	}
+	return used, nil
 }
 
 // emptyValue refuses a flag with empty text: --mask "$MASK" of a variable that is not set would otherwise run without a
@@ -195,6 +203,8 @@ func withEnvironment(flags []cli.Flag) []cli.Flag {
 		name := []string{environmentPrefix + strings.ToUpper(strings.ReplaceAll(f.Names()[0], "-", "_"))}
 		switch f := f.(type) {
 		case *cli.StringFlag:
+			f.EnvVars = name
+		case *cli.StringSliceFlag:
 			f.EnvVars = name
 		case *cli.BoolFlag:
 			f.EnvVars = name
