@@ -14,7 +14,7 @@ import (
 	"github.com/dmri-denoise/dmri-denoise/diffusion"
 )
 
-const runDescription = `Removes thermal noise from a 4-D diffusion scan. The b-values and directions are found beside the image (IN.bval, IN.bvec) or named by flags. The noise level is estimated from the scan itself, or taken from --noise-in. Every voxel's signals are read as a forward sample of a diffusion model at exactly its own noise level, and the output is the posterior mean of the reverse process under a prior learned from the scan; no training data is needed.
+const runDescription = `Removes thermal noise from a 4-D diffusion scan. The b-values and directions are found beside the image (IN.bval, IN.bvec) or named by flags; without any the scan is denoised all the same, with a warning. The noise level is estimated from the scan itself, or taken from --noise-in. Every voxel's signals are read as a forward sample of a diffusion model at exactly its own noise level, and the output is the posterior mean of the reverse process under a prior learned from the scan; no training data is needed.
 
 Denoise first: before Gibbs unringing, distortion or motion correction, which all make the noise correlated.
 

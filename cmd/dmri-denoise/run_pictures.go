@@ -60,7 +60,7 @@ func (w *resultWriter) sketches(before *nifti.Image, result *denoise.Result) []s
 		n := m.shell.Volumes[0]
 		list = append(list, sketch{m.file, func() (image.Image, error) {
 			return qc.Montage(before.Volume(n), result.Denoised.Volume(n), sigma, mask, grid,
-				qc.MontageOptions{Volume: n, BValue: w.plan.table.BVals[n]})
+				qc.MontageOptions{Volume: n, BValue: w.plan.bvalueOf(n)})
 		}})
 	}
 	return append(list, w.replacedSketches(before, result)...)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"path/filepath"
 	"strings"
 	"text/tabwriter"
@@ -38,20 +39,17 @@ func (o runOptions) plan() (*runPlan, error) {
 		return nil, err
 	}
 	_, _, _, nt := p.header.Shape()
-	var err error
-	if p.table, err = o.tables.read(o.input); err != nil {
+	if err := p.readTable(nt); err != nil {
 		return nil, err
 	}
-	if err := p.table.Check(nt); err != nil {
-		return nil, err
-	}
-	p.warnings = append(p.warnings, p.table.Warnings...)
 	if err := p.readTarget(); err != nil {
 		return nil, err
 	}
-	p.shells = p.table.Shells(o.tables.b0Threshold)
 	stem, _ := imageStem(o.output)
-	p.bval, p.bvec, p.sidecar = stem+".bval", stem+".bvec", stem+".json"
+	p.sidecar = stem + ".json"
+	if p.table != nil {
+		p.bval, p.bvec = stem+".bval", stem+".bvec"
+	}
 	if in, _ := imageStem(o.input); isPresent(in + ".json") {
 		p.sidecarIn = in + ".json"
 	}
@@ -62,6 +60,35 @@ func (o runOptions) plan() (*runPlan, error) {
 		return nil, err
 	}
 	return p, p.checkMemory()
+}
+
+// readTable reads the gradient table. Denoising does without one, as pipelines that call for dwidenoise expect: where none
+// is named and none lies beside the image, the plan goes on with a warning.
+func (p *runPlan) readTable(volumes int) error {
+	o := p.options
+	if o.tables.absent(o.input) && o.impute.target.bval == "" {
+		p.warnings = append(p.warnings, fmt.Sprintf("%s: no gradient table beside it and none named: denoised without knowing the shells, "+
+			"lost volumes are not replaced", o.input))
+		return nil
+	}
+	var err error
+	if p.table, err = o.tables.read(o.input); err != nil {
+		return err
+	}
+	if err := p.table.Check(volumes); err != nil {
+		return err
+	}
+	p.warnings = append(p.warnings, p.table.Warnings...)
+	p.shells = p.table.Shells(o.tables.b0Threshold)
+	return nil
+}
+
+// bvalueOf is the b-value of a volume, NaN if it is not known.
+func (p *runPlan) bvalueOf(volume int) float64 {
+	if p.table == nil {
+		return math.NaN()
+	}
+	return p.table.BVals[volume]
 }
 
 // readHeaders opens the image, the mask and the noise map far enough to know that they fit together.
@@ -115,7 +142,10 @@ func (p *runPlan) sameGrid(flag, file string, header *nifti.Header) error {
 }
 
 func (p *runPlan) inputs() []string {
-	files := p.table.Files
+	var files gradients.Files
+	if p.table != nil {
+		files = p.table.Files
+	}
 	var out []string
 	names := []string{p.options.input, p.options.mask, p.options.noiseFile, files.BVal, files.BVec, files.Grad, p.sidecarIn}
 	for _, name := range append(names, p.options.impute.files()...) {
@@ -128,8 +158,8 @@ func (p *runPlan) inputs() []string {
 
 // outputs lists every file that will be written, the image last.
 func (p *runPlan) outputs() []string {
-	out := []string{p.bval, p.bvec, p.sidecar}
-	for _, name := range []string{p.noise, p.residual} {
+	var out []string
+	for _, name := range []string{p.bval, p.bvec, p.sidecar, p.noise, p.residual} {
 		if name != "" {
 			out = append(out, name)
 		}
@@ -227,10 +257,11 @@ type montageName struct {
 }
 
 // namePictures plans the pictures: the forward noise strip, the noise map, and a montage for the lowest and the
-// highest shell.
+// highest shell, or for the first volume if there is no table.
 func namePictures(dir string, shells gradients.Shells) pictureNames {
 	names := pictureNames{strip: filepath.Join(dir, "noise_strip.png"), noise: filepath.Join(dir, "noise_map.png")}
-	if len(shells.All) == 0 {
+	if len(shells.All) == 0 { // no table
+		names.montages = []montageName{{file: filepath.Join(dir, "before_after_residual_v0.png"), shell: gradients.Shell{Volumes: []int{0}}}}
 		return names
 	}
 	chosen := []gradients.Shell{shells.All[0]}

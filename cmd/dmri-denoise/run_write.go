@@ -106,6 +106,9 @@ func (w *resultWriter) warn(format string, args ...any) {
 }
 
 func (w *resultWriter) tables(im *nifti.Image) error {
+	if w.plan.table == nil {
+		return nil
+	}
 	bval, err := w.files.plan(w.plan.bval)
 	if err != nil {
 		return err

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+
 	"github.com/urfave/cli/v2"
 
 	"github.com/dmri-denoise/dmri-denoise/gradients"
@@ -78,6 +80,15 @@ func (t tableFlags) find(image string) (gradients.Files, error) {
 		err = fmt.Errorf("%s: only one of its two gradient files was found", image)
 	}
 	return files, &inputError{err: err, remedy: "name them with --bval FILE --bvec FILE, or --grad FILE for an MRtrix table"}
+}
+
+// absent tells whether no table is named and nothing of one lies beside the image.
+func (t tableFlags) absent(image string) bool {
+	if t.given() {
+		return false
+	}
+	files, err := gradients.Find(image)
+	return errors.Is(err, gradients.ErrNotFound) && files == gradients.Files{}
 }
 
 // read finds and reads the table.
