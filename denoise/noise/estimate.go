@@ -111,6 +111,9 @@ func Estimate(ctx context.Context, s *signals.Signals, foreground []bool, o Opti
 	if err := e.toUnits(ctx, m); err != nil {
 		return nil, err
 	}
+	for r := range m.Sigma {
+		m.Sigma[r] *= e.leak
+	}
 	middle := m.Median(foreground)
 	if !(middle > 0) {
 		return nil, errFlat
@@ -146,6 +149,7 @@ type estimator struct {
 	quietness  []float32    // per row: weight of the difference that starts there; 0 if it leaves the image, mask or column
 	k          int          // components that are noise only, the ones measured
 	signalFrom int          // components from here on stand out of the noise
+	leak       float32      // factor that takes off the anatomy left in the components of noise, by its share in σ
 }
 
 // choose learns the components and decides how many are noise.
@@ -207,20 +211,19 @@ func (e *estimator) localMap(ctx context.Context) ([]float32, error) {
 			return nil, err
 		}
 	}
-	e.takeLeak(sigma, quiet, all)
+	e.leak = e.leakIn(sigma, quiet, all)
 	return sigma, nil
 }
 
-// takeLeak lowers the map to the level of the quietest places, if that is lower
-// by no more than anatomy left in the components of noise explains. A larger
-// difference is noise that is not the same everywhere.
-func (e *estimator) takeLeak(sigma, quiet, present []float32) {
-	level, least := median(sigma, e.foreground, present), median(quiet, e.foreground, present)
-	if ratio := least / level; ratio > 1-mostLeak && ratio < 1 {
-		for r := range sigma {
-			sigma[r] *= ratio
-		}
+// leakIn is the level of the quietest places relative to that of all, if it is
+// lower by no more than anatomy left in the components of noise explains; else
+// 1. A larger difference is noise that is not the same everywhere.
+func (e *estimator) leakIn(sigma, quiet, present []float32) float32 {
+	ratio := median(quiet, e.foreground, present) / median(sigma, e.foreground, present)
+	if ratio > 1-mostLeak && ratio < 1 {
+		return ratio
 	}
+	return 1
 }
 
 // noiseAndAnatomy numbers the first components of noise and the last ones of
