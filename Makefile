@@ -16,11 +16,16 @@ PICTURES   ?= docs/pictures
 PYTHON     ?= /usr/bin/python3
 SCORE      := ../shared/eval/score.py
 TOOL       := $(GO) tool -modfile=tools.mod
+# What `make bench` runs: all, for 0.2 s, five times. Compare two runs with
+# go run golang.org/x/perf/cmd/benchstat@latest old.txt build/bench.txt
+BENCH      ?= .
+BENCHTIME  ?= 0.2s
+COUNT      ?= 5
 PLATFORMS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 # The race detector needs cgo and a C compiler; without one `make check` says so and goes on.
 RACE_PKGS  ?= ./...
 
-.PHONY: all build demo pictures test check fmt-check vet staticcheck tidy-check race bench eval eval-impute release clean help
+.PHONY: all build demo pictures generate test check fmt-check vet staticcheck tidy-check race bench eval eval-impute release clean help
 
 all: build
 
@@ -53,6 +58,9 @@ pictures: build ## draw the pictures of the README again, into docs/pictures
 	cp $(DRAWING)/denoised_qc/before_after_residual_b1000.png $(PICTURES)/before_after_residual.png
 	$(BIN) qc strip $(DRAWING)/scan/truth.nii.gz --out $(PICTURES)/noise_strip.png --force
 
+generate: ## write the assembly again from internal/avogen
+	$(GO) generate ./internal/...
+
 test: ## run every test
 	$(GO) test ./...
 
@@ -76,8 +84,9 @@ race:
 	  $(GO) test -race $(RACE_PKGS); \
 	else echo "race: skipped, no C compiler (apt-get install gcc)"; fi
 
-bench: ## run the benchmarks
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+bench: ## run the benchmarks COUNT times into build/bench.txt, as benchstat reads it (BENCH=regexp, BENCHTIME=0.2s)
+	@mkdir -p build
+	set -o pipefail; $(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem -count $(COUNT) ./... | tee build/bench.txt
 
 eval: build ## score against dwidenoise on cases with known truth (needs ../shared/eval and MRtrix)
 	@if [ ! -f $(SCORE) ]; then echo "eval: $(SCORE) is not here: nothing to score"; exit 0; fi; \

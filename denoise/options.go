@@ -40,6 +40,7 @@ type Stage string
 // Stages, in order.
 const (
 	StageNoise   Stage = "noise map"
+	StageChoice  Stage = "choice of prior"
 	StageDenoise Stage = "denoise"
 )
 
@@ -62,14 +63,15 @@ type Options struct {
 	NoiseMap     []float32          // σ per voxel (nx*ny*nz), instead of measuring it; only voxels to denoise are read
 	NoiseLevel   float64            // one σ for all voxels, instead of measuring it; 0 means measure
 	Rician       RicianMode         // magnitude image or not
+	Prior        PriorMode          // zero value means the one with the lower estimated risk
 	Schedule     diffusion.Schedule // zero value means cosine with 1000 timesteps
 	Sampler      Sampler            // zero value means the posterior mean
 	SamplerSteps int                // evaluations of the samplers other than Mean; 0 means 50 for SDE, 200 for Ancestral, 100 for DDIM
-	Extent       [3]int             // block size in voxels, odd; zero value means 5×5×5
+	Extent       [3]int             // block size of the prior's local stage in voxels, odd; zero value means 5×5×5
 	B0Threshold  float64            // volumes with b ≤ this count as b0 in the summary; 0 means gradients.DefaultB0Threshold
 	ZeroNaN      bool               // NaN and Inf become 0 instead of being copied; the finite values beside them are copied all the same
 	Imputing     Imputing           // lost measurements and new gradient tables; zero value finds and replaces lost slices
-	Seed         uint64             // of the samplers; the posterior mean needs none
+	Seed         uint64             // of the samplers and of the estimate of risk
 	Threads      int                // 0 means one per core
 	Logger       *slog.Logger       // nil means silent
 	Progress     func(stage Stage, done, total int)

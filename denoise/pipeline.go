@@ -10,6 +10,7 @@ import (
 	"github.com/dmri-denoise/dmri-denoise/denoise/signals"
 	"github.com/dmri-denoise/dmri-denoise/diffusion"
 	"github.com/dmri-denoise/dmri-denoise/gradients"
+	"github.com/dmri-denoise/dmri-denoise/internal/fastblas"
 	"github.com/dmri-denoise/dmri-denoise/nifti"
 )
 
@@ -28,6 +29,7 @@ type Result struct {
 // may be nil: then the summary has no shells. Errors wrap the sentinels of this
 // package and of the rooms below, or ctx's.
 func Run(ctx context.Context, im *nifti.Image, table *gradients.Table, o Options) (*Result, error) {
+	fastblas.Register()
 	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
@@ -59,6 +61,7 @@ type pipeline struct {
 	noise     *noise.Map
 	y         *signals.Signals
 	scale     prior.Scaling
+	prior     PriorSummary
 }
 
 func (p *pipeline) run(ctx context.Context) (*Result, error) {
@@ -134,13 +137,19 @@ func (p *pipeline) denoise(ctx context.Context) (*signals.Signals, error) {
 	}
 	p.o.Logger.Info("noise matched", "timestep", p.scale.T, "of", p.o.Schedule.T(), "signal sd / sigma", p.scale.Scale)
 	p.scale.Start(p.y.Values)
-	clean := signals.New(p.y.Grid, p.y.D)
+	clean := p.y // the posterior mean takes the place of the measurement, of which the image still is a copy
+	if p.o.Sampler != Mean {
+		clean = signals.New(p.y.Grid, p.y.D)
+	}
 	progress := func(done, total int) { p.o.Progress(StageDenoise, done, total) }
 	options := prior.GaussianOptions{Extent: p.o.Extent, Threads: p.o.Threads}
 	if p.o.Sampler == Mean {
 		options.Progress = progress
 	}
-	g := prior.NewGaussian(p.y.Grid, p.y.D, p.scale, options)
+	g, err := p.choosePrior(ctx, options)
+	if err != nil {
+		return nil, err
+	}
 	if p.o.Sampler == Mean {
 		err = diffusion.PosteriorMean(ctx, g, clean.Values, p.y.Values, p.scale.T)
 	} else if err = g.Fit(ctx, p.y.Values); err == nil {
@@ -204,7 +213,9 @@ func (p *pipeline) result(ctx context.Context, clean *signals.Signals) (*Result,
 	}
 	_, _, _, nt := p.im.Dims()
 	summary := p.summarise(clean)
-	p.y.Values = nil // the measurements go before the output comes: one copy of the scan less at the peak
+	if clean != p.y {
+		p.y.Values = nil // a sampler's start goes before the output comes: one copy of the scan less at the peak
+	}
 	out := &Result{
 		Denoised: p.im.Like(nt), Sigma: p.im.Like(1),
 		Mask: p.chosen.keep, Foreground: p.chosen.foreground, Schedule: p.o.Schedule, Summary: summary,

@@ -23,6 +23,7 @@ type Summary struct {
 	AlphaBar         float64        `json:"alpha_bar_matched"`
 	Timesteps        int            `json:"timesteps"`
 	Schedule         string         `json:"schedule"`
+	Prior            PriorSummary   `json:"prior"`
 	Shells           []ShellSummary `json:"shells,omitempty"`
 	Gridded          bool           `json:"q_space_grid,omitempty"` // b-values form no shells
 	Warnings         []string       `json:"warnings,omitempty"`
@@ -40,6 +41,9 @@ type SigmaSummary struct {
 	Components int      `json:"components,omitempty"`        // principal components it was measured on
 	Signal     int      `json:"signal_components,omitempty"` // principal components above the noise
 	B0Repeats  *float64 `json:"median_from_b0_repeats,omitempty"`
+	// Of a measured map: noise.Map's Correlation and Inflation.
+	Correlation *[3]float64 `json:"noise_correlation_xyz,omitempty"`
+	Inflation   float64     `json:"inflation,omitempty"`
 }
 
 // ShellSummary describes what was removed from one shell, over the foreground.
@@ -62,7 +66,7 @@ func (p *pipeline) summarise(clean *signals.Signals) Summary {
 	s := Summary{
 		Volumes: p.y.D, VoxelsDenoised: p.y.Len(), VoxelsConstant: p.chosen.constant, VoxelsNonFinite: p.chosen.nonFinite,
 		ForegroundVoxels: count(foreground), RicianCorrected: p.magnitude,
-		Sigma: p.sigmaSummary(foreground), SignalSpread: p.scale.Scale,
+		Sigma: p.sigmaSummary(foreground), SignalSpread: p.scale.Scale, Prior: p.prior,
 		Timestep: p.scale.T, AlphaBar: p.o.Schedule.AlphaBar(p.scale.T), Timesteps: p.o.Schedule.T(), Schedule: p.o.Schedule.Name(),
 	}
 	if p.table != nil {
@@ -81,6 +85,9 @@ func (p *pipeline) summarise(clean *signals.Signals) Summary {
 	if p.chosen.nonFinite > 0 {
 		p.warn("%d voxels hold NaN or Inf in some volume and were left out", p.chosen.nonFinite)
 	}
+	if p.noise != nil {
+		p.warnNoise()
+	}
 	if len(p.chosen.flat) > 0 {
 		p.warn("volumes %v (counted from 0) hold one value throughout: lost or zero-filled; take them out of the series", p.chosen.flat)
 	}
@@ -92,6 +99,22 @@ func (p *pipeline) warn(format string, args ...any) {
 	message := fmt.Sprintf(format, args...)
 	p.warnings = append(p.warnings, message)
 	p.o.Logger.Warn(message)
+}
+
+// correlatedNoise is the correlation of neighbouring noise above which a run
+// warns: above that of partial Fourier (0.21 at 6/8), which costs little.
+const correlatedNoise = 0.35
+
+// warnNoise says what the noise map found out about the noise.
+func (p *pipeline) warnNoise() {
+	c := p.noise.Correlation
+	if max(c[0], c[1], c[2]) > correlatedNoise {
+		p.warn("the noise of neighbouring voxels is correlated (x %.2f, y %.2f, z %.2f): the scan was interpolated or zero-filled; sigma was "+
+			"raised by %.2f to account for it, but data exported without interpolation denoise better", c[0], c[1], c[2], p.noise.Inflation)
+	}
+	if p.noise.Copies > 0 {
+		p.warn("%d volumes are exact copies of an earlier one; take them out of the series", p.noise.Copies)
+	}
 }
 
 func (p *pipeline) sigmaSummary(foreground []bool) SigmaSummary {
@@ -110,30 +133,23 @@ func (p *pipeline) sigmaSummary(foreground []bool) SigmaSummary {
 	switch {
 	case p.noise != nil:
 		s.Source, s.Components, s.Signal = "measured", p.noise.Components, p.noise.Signal
+		s.Correlation, s.Inflation = &p.noise.Correlation, p.noise.Inflation
 	case p.o.NoiseMap != nil:
 		s.Source = "map"
 	}
 	return s
 }
 
-// measurement returns the factor that takes x at t* back to stabilised
-// measurements.
-func (p *pipeline) measurement() float32 {
-	f, _ := p.scale.Measured(p.scale.T)
-	return float32(f)
-}
-
 // shellSummary compares the shell before and after.
 func (p *pipeline) shellSummary(clean *signals.Signals, foreground []bool, b float64, volumes []int) ShellSummary {
 	var before, after, residual, square, n float64
-	f := p.measurement()
-	for r := range clean.Len() {
+	for r, v := range clean.Voxel {
 		if !foreground[r] {
 			continue
 		}
-		y, x, sigma := p.y.Row(r), clean.Row(r), float64(p.sigma[r])
+		x, sigma := clean.Row(r), float64(p.sigma[r])
 		for _, i := range volumes {
-			measured := float64(y[i]*f) * sigma
+			measured := float64(p.im.Volume(i)[v])
 			d := (measured - float64(x[i])) / sigma
 			before += measured
 			after += float64(x[i])
@@ -155,15 +171,13 @@ func (p *pipeline) b0Repeats(foreground []bool, volumes []int) *float64 {
 		return nil
 	}
 	var deviations []float64
-	f := float64(p.measurement())
-	for r := range p.y.Len() {
+	for r, voxel := range p.y.Voxel {
 		if !foreground[r] {
 			continue
 		}
 		var sum, square float64
-		row := p.y.Row(r)
 		for _, i := range volumes {
-			v := float64(row[i]) * f * float64(p.sigma[r])
+			v := float64(p.im.Volume(i)[voxel])
 			sum += v
 			square += v * v
 		}

@@ -26,12 +26,27 @@ func benchImage(b *testing.B) (raw []byte, voxels int) {
 	return raw, voxels
 }
 
+// asFloats is raw, a header with int16 voxels, as float32.
+func asFloats(b *testing.B, raw []byte) []byte {
+	b.Helper()
+	path := filepath.Join(b.TempDir(), "f.nii")
+	if err := mustRead(b, put(b, b.TempDir(), "i.nii", raw)).Write(b.Context(), path, WriteOptions{}); err != nil {
+		b.Fatal(err)
+	}
+	return mustReadFile(b, path)
+}
+
 func BenchmarkRead(b *testing.B) {
 	raw, voxels := benchImage(b)
-	for name, content := range map[string][]byte{"int16": raw, "int16gz": packed(b, raw)} {
-		b.Run(name+"/"+benchDims, func(b *testing.B) {
-			path := put(b, b.TempDir(), "a.nii", content)
-			b.SetBytes(int64(2 * voxels))
+	floats := asFloats(b, raw)
+	for _, c := range []struct {
+		name    string
+		content []byte
+		size    int
+	}{{"int16", raw, 2}, {"int16gz", packed(b, raw), 2}, {"float32", floats, 4}, {"float32gz", packed(b, floats), 4}} {
+		b.Run(c.name+"/"+benchDims, func(b *testing.B) {
+			path := put(b, b.TempDir(), "a.nii", c.content)
+			b.SetBytes(int64(c.size * voxels))
 			for b.Loop() {
 				mustRead(b, path)
 			}
@@ -42,13 +57,17 @@ func BenchmarkRead(b *testing.B) {
 func BenchmarkWrite(b *testing.B) {
 	raw, voxels := benchImage(b)
 	im := mustRead(b, put(b, b.TempDir(), "a.nii", raw))
+	for i := range im.Voxels() {
+		im.Voxels()[i] *= 1.0009 // results are no whole numbers
+	}
 	for _, suffix := range []string{".nii", ".nii.gz"} {
 		for _, threads := range []int{1, 2} {
+			o := WriteOptions{Force: true, Threads: threads}
 			b.Run(fmt.Sprintf("%s/%dthreads/%s", suffix[1:], threads, benchDims), func(b *testing.B) {
 				path := filepath.Join(b.TempDir(), "out"+suffix)
 				b.SetBytes(int64(4 * voxels))
 				for b.Loop() {
-					if err := im.Write(b.Context(), path, WriteOptions{Force: true, Threads: threads}); err != nil {
+					if err := im.Write(b.Context(), path, o); err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -8,36 +8,6 @@ import (
 	"path/filepath"
 )
 
-// commit writes files under temporary names beside their final ones and
-// renames them when all are complete and on disk.
-func commit(ctx context.Context, files []output, o WriteOptions) (err error) {
-	for _, f := range files {
-		if err := checkOverwrite(f.path, o); err != nil {
-			return err
-		}
-	}
-	temps := make([]string, 0, len(files))
-	defer func() {
-		if err != nil {
-			for _, temp := range temps {
-				os.Remove(temp)
-			}
-		}
-	}()
-	for _, f := range files {
-		temp, err := createTemp(f.path)
-		if err != nil {
-			return err
-		}
-		temps = append(temps, temp.Name())
-		err = errors.Join(f.writeTo(ctx, temp, o), temp.Close())
-		if err != nil {
-			return err
-		}
-	}
-	return rename(ctx, temps, files, o)
-}
-
 // rename gives the finished files their names. Should a later one fail, those
 // before it are removed again unless they replaced something.
 func rename(ctx context.Context, temps []string, files []output, o WriteOptions) error {
@@ -60,19 +30,6 @@ func rename(ctx context.Context, temps []string, files []output, o WriteOptions)
 	}
 	syncDir(filepath.Dir(files[0].path))
 	return nil
-}
-
-func (f output) writeTo(ctx context.Context, file *os.File, o WriteOptions) error {
-	var err error
-	if f.gz {
-		err = writeGzip(ctx, file, f.header, f.voxels, o.Level, o.Threads)
-	} else {
-		err = writePlain(ctx, file, f.header, f.voxels)
-	}
-	if err != nil {
-		return err
-	}
-	return file.Sync()
 }
 
 // createTemp makes a new file beside path. Unlike os.CreateTemp it leaves the

@@ -2,7 +2,7 @@
 //
 // [ReadImage] reads a whole image as float32, [Open] reads it volume by
 // volume, [ReadHeader] reads only the header. [New] and [Image.Like] make
-// images and [Image.Write] writes them:
+// images and [Image.Write] writes them, [Create] volume by volume:
 //
 //	im, err := nifti.ReadImage(ctx, "dwi.nii.gz", nifti.ReadOptions{})
 //	if err != nil {
@@ -45,7 +45,7 @@
 //
 // # Concurrency
 //
-// A [Reader] belongs to one goroutine. An [Image] may be read by many
+// A [Reader] or [Writer] belongs to one goroutine. An [Image] may be read by many
 // goroutines at once; writing to its voxels needs the caller's own care.
 //
 // # Limits

@@ -25,4 +25,6 @@ var (
 	ErrExists = errors.New("output file exists")
 	// ErrSameFile reports an output file that is one of the inputs.
 	ErrSameFile = errors.New("output is an input file")
+	// ErrAborted reports the use of a Writer after Abort.
+	ErrAborted = errors.New("writing was aborted")
 )

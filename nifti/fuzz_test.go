@@ -87,12 +87,12 @@ func FuzzReadImage(f *testing.F) {
 			return
 		}
 		// The parts of Write, without waiting for the disk.
-		out, err := im.outputs("out.nii")
+		out, err := outputsFor("out.nii", &im.Header)
 		if err != nil {
 			t.Fatalf("writing what was read: %v", err)
 		}
 		var content bytes.Buffer
-		if err := writePlain(t.Context(), &content, out[0].header, out[0].voxels); err != nil {
+		if err := sinkAll(t.Context(), &content, out[0], im.Voxels(), 1, 1, len(im.Voxels())); err != nil {
 			t.Fatal(err)
 		}
 		again, err := ReadImage(t.Context(), put(t, dir, "out.nii", content.Bytes()), ReadOptions{})

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"io"
+	"slices"
 
 	"github.com/klauspost/compress/flate"
 	"golang.org/x/sync/errgroup"
@@ -23,61 +24,98 @@ type block struct {
 	done   chan struct{} // receives one value when packed is complete
 }
 
-// writeGzip writes header and voxels as one gzip member without name or time.
+// gzipSink writes header and voxels as one gzip member without name or time.
 // Blocks of fixed size are compressed independently, each ending on a byte
-// boundary, so any number of goroutines produce the same stream.
-func writeGzip(ctx context.Context, w io.Writer, header []byte, voxels []float32, level, threads int) error {
-	g, ctx := errgroup.WithContext(ctx)
-	free := make(chan *block, 2*threads+2)
-	for range cap(free) {
-		free <- &block{done: make(chan struct{}, 1)}
-	}
-	work := make(chan *block, cap(free))
-	ordered := make(chan *block, cap(free))
-	var sum uint32
-	var size int64
-	g.Go(func() (err error) {
-		defer close(work)
-		defer close(ordered)
-		sum, size, err = cut(ctx, header, voxels, free, work, ordered)
-		return err
-	})
-	for range threads {
-		g.Go(func() error { return deflateBlocks(work, level) })
-	}
-	g.Go(func() error { return writeBlocks(ctx, w, ordered, free) })
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	trailer := binary.LittleEndian.AppendUint32(nil, sum)
-	trailer = binary.LittleEndian.AppendUint32(trailer, uint32(size))
-	_, err := w.Write(trailer)
-	return err
+// boundary, so any number of goroutines and any division into calls of write
+// produce the same stream. Goroutines of its own compress and write while the
+// caller makes the next voxels.
+type gzipSink struct {
+	w       io.Writer
+	ctx     context.Context // of the goroutines
+	group   *errgroup.Group
+	free    chan *block
+	work    chan *block
+	ordered chan *block
+	current *block // being filled
+	room    int    // bytes still to come into it
+	sum     uint32
+	size    int64
 }
 
-// cut splits header and voxels into blocks, the header with the first voxels,
-// and sends each to work and, in file order, to ordered. It returns checksum
-// and length of the whole.
-func cut(ctx context.Context, header []byte, voxels []float32, free <-chan *block, work, ordered chan<- *block) (sum uint32, size int64, err error) {
-	for first := true; first || len(voxels) > 0; first = false {
-		var b *block
-		select {
-		case b = <-free:
-		case <-ctx.Done():
-			return 0, 0, ctx.Err()
-		}
-		n := min(len(voxels), blockVoxels)
-		b.raw = append(b.raw[:0], header...)
-		b.raw = append(b.raw, make([]byte, 4*n)...)
-		putFloats(b.raw[len(header):], voxels[:n])
-		header, voxels = nil, voxels[n:]
-		b.last = len(voxels) == 0
-		sum = crc32.Update(sum, crc32.IEEETable, b.raw)
-		size += int64(len(b.raw))
-		work <- b // never blocks, like ordered: there is room for every block
-		ordered <- b
+// newGzipSink starts the goroutines, which end with close.
+func newGzipSink(ctx context.Context, w io.Writer, header []byte, level, threads int) *gzipSink {
+	s := &gzipSink{w: w}
+	s.group, s.ctx = errgroup.WithContext(ctx)
+	blocks := 2*threads + 2
+	s.free, s.work, s.ordered = make(chan *block, blocks), make(chan *block, blocks), make(chan *block, blocks)
+	for range blocks - 1 {
+		s.free <- &block{done: make(chan struct{}, 1)}
 	}
-	return sum, size, nil
+	s.begin(&block{done: make(chan struct{}, 1)})
+	s.current.raw = append(s.current.raw, header...)
+	for range threads {
+		s.group.Go(func() error { return deflateBlocks(s.work, level) })
+	}
+	s.group.Go(func() error { return writeBlocks(s.ctx, w, s.ordered, s.free) })
+	return s
+}
+
+func (s *gzipSink) begin(b *block) {
+	b.raw, b.last = b.raw[:0], false
+	s.current, s.room = b, 4*blockVoxels
+}
+
+// write takes voxels in. A full block waits for what follows, since the last
+// one is compressed as such.
+func (s *gzipSink) write(voxels []float32) error {
+	for len(voxels) > 0 {
+		if s.room == 0 {
+			s.send()
+			select {
+			case b := <-s.free:
+				s.begin(b)
+			case <-s.ctx.Done():
+				s.current = nil
+				return context.Cause(s.ctx)
+			}
+		}
+		n := min(len(voxels), s.room/4)
+		b := s.current
+		at := len(b.raw)
+		b.raw = slices.Grow(b.raw, 4*n)[:at+4*n]
+		putFloats(b.raw[at:], voxels[:n])
+		s.room -= 4 * n
+		voxels = voxels[n:]
+	}
+	return nil
+}
+
+// send hands the current block over. It never blocks: there is room for every
+// block there is.
+func (s *gzipSink) send() {
+	s.sum = crc32.Update(s.sum, crc32.IEEETable, s.current.raw)
+	s.size += int64(len(s.current.raw))
+	s.work <- s.current
+	s.ordered <- s.current
+	s.current = nil
+}
+
+// close waits for the goroutines and completes the stream, or with whole false
+// only ends them.
+func (s *gzipSink) close(whole bool) error {
+	if whole && s.current != nil {
+		s.current.last = true
+		s.send()
+	}
+	close(s.work)
+	close(s.ordered)
+	if err := s.group.Wait(); err != nil || !whole {
+		return err
+	}
+	trailer := binary.LittleEndian.AppendUint32(nil, s.sum)
+	trailer = binary.LittleEndian.AppendUint32(trailer, uint32(s.size))
+	_, err := s.w.Write(trailer)
+	return err
 }
 
 // deflateBlocks compresses blocks until work is closed.

@@ -48,25 +48,32 @@ func New(nx, ny, nz, nt int, voxelSize [3]float64) *Image {
 	return &Image{Header: h, Data: newTensor(make([]float32, nx*ny*nz*nt), nx, ny, nz, nt)}
 }
 
-// Like returns an image of zeros with nt volumes on the grid of im. The header
-// is carried over but for what describes the voxels: the datatype is float32
+// Like returns an image of zeros with nt volumes on the grid of im, with the
+// header that Header.Like makes. It panics if nt is less than 1.
+func (im *Image) Like(nt int) *Image {
+	h := im.Header.Like(nt)
+	nx, ny, nz, _ := im.Dims()
+	return &Image{Header: h, Data: newTensor(make([]float32, nx*ny*nz*nt), nx, ny, nz, nt)}
+}
+
+// Like returns the header of an image with nt volumes on the grid of h. Fields
+// are carried over but for what describes the voxels: the datatype is float32
 // without scaling, the display window cal_min, cal_max is unset, and with
 // another number of volumes the dimensions are 4-D, or 3-D for one volume. It
 // panics if nt is less than 1.
-func (im *Image) Like(nt int) *Image {
-	nx, ny, nz, have := im.Dims()
+func (h *Header) Like(nt int) Header {
 	if nt < 1 {
 		panic(badShape)
 	}
-	h := im.Header
-	h.Extensions = append([]byte(nil), h.Extensions...)
-	h.Datatype, h.BitPix = Float32, 32
-	h.SclSlope, h.SclInter = 1, 0
-	h.CalMin, h.CalMax = 0, 0
-	if nt != have || nt == 1 {
-		h.setVolumes(nt)
+	out := *h
+	out.Extensions = append([]byte(nil), h.Extensions...)
+	out.Datatype, out.BitPix = Float32, 32
+	out.SclSlope, out.SclInter = 1, 0
+	out.CalMin, out.CalMax = 0, 0
+	if _, _, _, have := h.Shape(); nt != have || nt == 1 {
+		out.setVolumes(nt)
 	}
-	return &Image{Header: h, Data: newTensor(make([]float32, nx*ny*nz*nt), nx, ny, nz, nt)}
+	return out
 }
 
 func newTensor(voxels []float32, nx, ny, nz, nt int) *tensor.Dense {

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -49,20 +48,30 @@ func (im *Image) Write(ctx context.Context, path string, o WriteOptions) error {
 }
 
 func (im *Image) write(ctx context.Context, path string, o WriteOptions) error {
+	nx, ny, nz, nt := im.Dims()
+	if hx, hy, hz, ht := im.Header.Shape(); hx != nx || hy != ny || hz != nz || ht != nt {
+		return fmt.Errorf("header has dimensions %d×%d×%d×%d, the data %d×%d×%d×%d: %w", hx, hy, hz, ht, nx, ny, nz, nt, ErrInvalidHeader)
+	}
+	w, err := create(ctx, path, &im.Header, o)
+	if err != nil {
+		return err
+	}
+	w.take(im.Voxels())
+	return w.finish()
+}
+
+// withDefaults fills in what is not given and checks the rest.
+func (o WriteOptions) withDefaults() (WriteOptions, error) {
 	if o.Level == 0 {
 		o.Level = DefaultLevel
 	}
 	if o.Level < 1 || o.Level > 9 {
-		return fmt.Errorf("gzip level %d, want 1 to 9: %w", o.Level, ErrUnsupported)
+		return o, fmt.Errorf("gzip level %d, want 1 to 9: %w", o.Level, ErrUnsupported)
 	}
 	if o.Threads <= 0 {
 		o.Threads = runtime.GOMAXPROCS(0)
 	}
-	out, err := im.outputs(path)
-	if err != nil {
-		return err
-	}
-	return commit(ctx, out, o)
+	return o, nil
 }
 
 // output is one file to write: a header, voxels, or both.
@@ -70,19 +79,14 @@ type output struct {
 	path   string
 	gz     bool
 	header []byte
-	voxels []float32
 }
 
-// outputs lists the files that path stands for, the header of a pair last,
-// because its presence then says that the pair is complete.
-func (im *Image) outputs(path string) ([]output, error) {
-	nx, ny, nz, nt := im.Dims()
-	h := im.Header
+// outputsFor lists the files that path stands for: first the one with the
+// voxels, last the header of a pair, because its presence then says that the
+// pair is complete.
+func outputsFor(path string, h *Header) ([]output, error) {
 	if err := h.checkDims(); err != nil {
 		return nil, err
-	}
-	if hx, hy, hz, ht := h.Shape(); hx != nx || hy != ny || hz != nz || ht != nt {
-		return nil, fmt.Errorf("header has dimensions %d×%d×%d×%d, the data %d×%d×%d×%d: %w", hx, hy, hz, ht, nx, ny, nz, nt, ErrInvalidHeader)
 	}
 	stem, ext, gz := splitName(path)
 	if ext == "" {
@@ -93,15 +97,15 @@ func (im *Image) outputs(path string) ([]output, error) {
 		return nil, err
 	}
 	if ext == ".nii" {
-		return []output{{path, gz, header, im.Voxels()}}, nil
+		return []output{{path, gz, header}}, nil
 	}
 	suffix := ""
 	if gz {
 		suffix = ".gz"
 	}
 	return []output{
-		{stem + ".img" + suffix, gz, nil, im.Voxels()},
-		{stem + ".hdr" + suffix, gz, header, nil},
+		{stem + ".img" + suffix, gz, nil},
+		{stem + ".hdr" + suffix, gz, header},
 	}, nil
 }
 
@@ -150,26 +154,6 @@ func sameFile(path string, info os.FileInfo, other string) bool {
 	}
 	otherInfo, err := os.Stat(other)
 	return err == nil && info != nil && os.SameFile(info, otherInfo)
-}
-
-// writePlain writes header and voxels without compression.
-func writePlain(ctx context.Context, w io.Writer, header []byte, voxels []float32) error {
-	if _, err := w.Write(header); err != nil {
-		return err
-	}
-	buf := make([]byte, 4*min(len(voxels), blockVoxels))
-	for len(voxels) > 0 {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		n := min(len(voxels), blockVoxels)
-		putFloats(buf, voxels[:n])
-		if _, err := w.Write(buf[:4*n]); err != nil {
-			return err
-		}
-		voxels = voxels[n:]
-	}
-	return nil
 }
 
 // putFloats encodes voxels into the front of b.

@@ -21,6 +21,10 @@ type Residual struct {
 	// Skew and ExcessKurtosis are those of r/σ, so that noise of uneven strength
 	// does not look heavy-tailed; of r without a noise map. 0 for Gaussian noise.
 	Skew, ExcessKurtosis float64
+	// Edges is the correlation of r²/σ², averaged over volumes, with the edges of
+	// the anatomy, voxel by voxel: 0 if what was removed does not know where they
+	// are. Filled in by [Residual.CorrelateEdges]; NaN, and left out of JSON, until then.
+	Edges float64
 }
 
 // MarshalJSON writes the figures with snake-case names, null for those that
@@ -33,10 +37,11 @@ func (r Residual) MarshalJSON() ([]byte, error) {
 		Lag1           [3]*float64 `json:"lag1_autocorrelation_xyz"`
 		Skew           *float64    `json:"skew"`
 		ExcessKurtosis *float64    `json:"excess_kurtosis"`
+		Edges          *float64    `json:"edge_correlation,omitempty"`
 	}{
 		nullable(r.Mean), nullable(r.Std), nullable(r.StdOverSigma),
 		[3]*float64{nullable(r.Lag1[0]), nullable(r.Lag1[1]), nullable(r.Lag1[2])},
-		nullable(r.Skew), nullable(r.ExcessKurtosis),
+		nullable(r.Skew), nullable(r.ExcessKurtosis), nullable(r.Edges),
 	})
 }
 
@@ -197,6 +202,7 @@ func (m residualMoments) summary(total residualMeans, scaled bool) Residual {
 		Mean:           total.plain(),
 		Std:            math.Sqrt(m.squares / total.n),
 		StdOverSigma:   math.NaN(),
+		Edges:          math.NaN(),
 		Skew:           m.m3 / total.nS / math.Pow(m.m2/total.nS, 1.5),
 		ExcessKurtosis: m.m4*total.nS/(m.m2*m.m2) - 3,
 	}

@@ -36,6 +36,8 @@ REFERENCES
    Nichol & Dhariwal 2021, Improved denoising diffusion probabilistic models, ICML (cosine schedule)
    Song, Meng & Ermon 2021, Denoising diffusion implicit models, ICLR (ddim sampler)
    Song et al. 2021, Score-based generative modeling through stochastic differential equations, ICLR (sde sampler)
+   Lebrun, Buades & Morel 2013, A nonlocal Bayesian image denoising algorithm, SIAM J Imaging Sci 6:1665
+   Stein 1981, Estimation of the mean of a multivariate normal distribution, Ann Stat 9:1135 (risk without truth)
    Gavish & Donoho 2017, Optimal shrinkage of singular values, IEEE Trans Inf Theory 63:2137
    Koay & Basser 2006, Analytically exact correction scheme for signal extraction from noisy magnitude MR signals, JMR 179:317
 `
@@ -106,7 +108,7 @@ func runFlags() []cli.Flag {
 		&cli.StringFlag{Name: "noise-out", Aliases: []string{"noise"}, Category: noise, Usage: "noise map, `FILE` (default OUT_noise.nii.gz)"},
 		&cli.StringFlag{Name: "rician", Category: noise, Value: "auto", Usage: "remove the bias of magnitude images: `auto|on|off`; auto decides from the intensities"},
 
-		&cli.StringFlag{Name: "prior", Category: prior, Value: "auto", Usage: "prior of the clean signals: `auto|gaussian`"},
+		&cli.StringFlag{Name: "prior", Category: prior, Value: "auto", Usage: "prior of the clean signals: `auto|gaussian|soft|local`; auto takes gaussian or soft, whichever has the lower error, estimated from the scan itself"},
 		&cli.StringFlag{Name: "schedule", Category: prior, Value: "cosine", Usage: "noise schedule of the diffusion model, `cosine|linear`"},
 		&cli.IntFlag{Name: "timesteps", Category: prior, Value: 1000, Usage: "timesteps `T` of the schedule"},
 		&cli.StringFlag{Name: "sampler", Category: prior, Value: "mean", Usage: "what to write, `mean|ddim|ancestral|sde`: mean is the posterior mean and the estimate with the least error, ddim the deterministic path, the other two a random draw from the posterior"},
@@ -233,7 +235,7 @@ func (o *runOptions) validate() error {
 		flag, value string
 		allowed     []string
 	}{
-		{"prior", o.prior, []string{"auto", "gaussian"}},
+		{"prior", o.prior, []string{"auto", "gaussian", "soft", "local"}},
 		{"sampler", o.sampler, []string{"mean", "ddim", "ancestral", "sde"}},
 		{"rician", o.rician, []string{"auto", "on", "off"}},
 		{"nan", o.nan, []string{"keep", "zero"}},

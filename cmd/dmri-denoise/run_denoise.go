@@ -15,6 +15,7 @@ import (
 
 var (
 	samplers    = map[string]denoise.Sampler{"mean": denoise.Mean, "ancestral": denoise.Ancestral, "sde": denoise.SDE, "ddim": denoise.DDIM}
+	priors      = map[string]denoise.PriorMode{"auto": denoise.PriorAuto, "gaussian": denoise.PriorGaussian, "soft": denoise.PriorSoft, "local": denoise.PriorLocal}
 	ricianModes = map[string]denoise.RicianMode{"auto": denoise.RicianAuto, "on": denoise.RicianOn, "off": denoise.RicianOff}
 )
 
@@ -23,7 +24,7 @@ func denoiseScan(ctx context.Context, u *ui, o runOptions, plan *runPlan, s *sca
 	bar := newProgress(u)
 	defer bar.finish()
 	settings := denoise.Options{
-		Mask: s.mask, NoiseLevel: o.noiseNumber, Rician: ricianModes[o.rician],
+		Mask: s.mask, NoiseLevel: o.noiseNumber, Rician: ricianModes[o.rician], Prior: priors[o.prior],
 		Schedule: o.schedule, Sampler: samplers[o.sampler], SamplerSteps: o.samplerSteps, Extent: o.extent,
 		B0Threshold: o.tables.b0Threshold, ZeroNaN: o.nan == "zero", Seed: o.seed, Threads: o.threads,
 		Imputing: o.impute.settings(plan.target),

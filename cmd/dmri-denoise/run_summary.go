@@ -34,7 +34,7 @@ type runParameters struct {
 
 func (o runOptions) parameters() runParameters {
 	p := runParameters{
-		Prior: "gaussian", Schedule: o.schedule.Name(), Timesteps: o.schedule.T(), Sampler: o.sampler,
+		Prior: o.prior, Schedule: o.schedule.Name(), Timesteps: o.schedule.T(), Sampler: o.sampler,
 		Rician: o.rician, NaN: o.nan, B0Threshold: o.tables.b0Threshold, BValueScaling: o.tables.scaling, Seed: o.seed,
 		imputeParameters: o.impute.parameters(),
 	}
@@ -94,12 +94,15 @@ func (p *runPlan) summary(result *denoise.Result, residual *qc.Residual, picture
 func (s runSummary) report(u *ui, asJSON bool) error {
 	sigma := s.Summary.Sigma
 	u.say("noise standard deviation %.4g (%s; quartiles %.4g to %.4g)", sigma.Median, sigma.Source, sigma.P25, sigma.P75)
+	for _, r := range s.Summary.Prior.Risks {
+		u.detail("prior %s: expected error %.3f sigma (estimated in %d voxels)", r.Prior, r.RMSE, r.Voxels)
+	}
 	for _, shell := range s.Summary.Shells {
 		u.detail("b %.0f: %d volumes, residual rms %.3f sigma, mean %+.4f sigma", shell.BValue, shell.Volumes, shell.ResidualRMS, shell.ResidualMean)
 	}
 	if r := s.Residual; r != nil {
-		u.detail("residual: standard deviation %.3f sigma, correlation of neighbours in x, y, z: %+.3f %+.3f %+.3f",
-			r.StdOverSigma, r.Lag1[0], r.Lag1[1], r.Lag1[2])
+		u.say("removed: variance %.2f sigma², correlation of neighbours in x, y, z %+.2f %+.2f %+.2f, with the edges of the mean b0 %+.2f",
+			r.StdOverSigma*r.StdOverSigma, r.Lag1[0], r.Lag1[1], r.Lag1[2], r.Edges)
 	}
 	sayImputed(u, s.Summary.Imputation)
 	u.say("wrote %s (%.1f s)%s%s", s.Outputs.Image, s.Seconds, noiseText(s.Outputs.Noise), picturesText(s.Outputs.Pictures))

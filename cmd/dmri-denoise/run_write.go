@@ -11,9 +11,13 @@ import (
 	"github.com/dmri-denoise/dmri-denoise/qc"
 )
 
-// correlatedResidual is the correlation of neighbouring voxels of the residual above which run warns. White noise
-// gives about 0, scanner interpolation 0.4 and more.
-const correlatedResidual = 0.3
+// Bounds of what was removed, above which run warns. On phantoms (docs/accuracy.md) neighbours correlate by at most
+// 0.02 and edges by at most 0.1; scanner interpolation gives 0.4 and more.
+const (
+	correlatedResidual = 0.3 // of neighbouring voxels
+	edgesInResidual    = 0.4 // with the edges of the mean b0
+	strongResidual     = 1.1 // standard deviation in units of sigma
+)
 
 // resultWriter puts the results of one run aside, ready to be published together.
 type resultWriter struct {
@@ -49,7 +53,7 @@ func (w *resultWriter) write(ctx context.Context, s *scan, result *denoise.Resul
 		return nil, err
 	}
 	if w.plan.residual != "" {
-		if err := w.image(ctx, w.plan.residual, residualOf(before, result.Denoised)); err != nil {
+		if err := w.residualImage(ctx, before, result.Denoised); err != nil {
 			return nil, err
 		}
 	}
@@ -67,12 +71,31 @@ func (w *resultWriter) measureResidual(ctx context.Context, before *nifti.Image,
 	if err != nil {
 		return err
 	}
+	if err := figures.CorrelateEdges(ctx, before.Voxels(), result.Denoised.Voxels(), result.Sigma.Volume(0), result.Foreground,
+		w.anatomy(before), qc.GridOf(&before.Header), w.plan.options.threads); err != nil {
+		return err
+	}
 	w.residual = &figures
 	if largest := slices.Max(figures.Lag1[:]); largest > correlatedResidual {
 		w.warn("neighbouring voxels are correlated in what was removed (x %.2f, y %.2f, z %.2f): the scan was interpolated, "+
 			"filtered or processed before, or signal was removed; look at the pictures", figures.Lag1[0], figures.Lag1[1], figures.Lag1[2])
 	}
 	return nil
+}
+
+// anatomy is the mean of the volumes of the lowest shell.
+func (w *resultWriter) anatomy(im *nifti.Image) []float32 {
+	mean := make([]float32, len(im.Volume(0)))
+	volumes := []int{0}
+	if len(w.plan.shells.All) > 0 {
+		volumes = w.plan.shells.All[0].Volumes
+	}
+	for _, n := range volumes {
+		for i, v := range im.Volume(n) {
+			mean[i] += v / float32(len(volumes))
+		}
+	}
+	return mean
 }
 
 // warn tells the user and keeps the warning for --json.
@@ -120,15 +143,39 @@ func (w *resultWriter) image(ctx context.Context, final string, im *nifti.Image)
 	return nil
 }
 
-// residualOf gives what was removed, input minus output; 0 where either is not a number.
-func residualOf(before, after *nifti.Image) *nifti.Image {
+// residualImage writes what was removed, volume by volume: a second image of
+// the scan's size is not needed for it.
+func (w *resultWriter) residualImage(ctx context.Context, before, after *nifti.Image) error {
+	staged, err := w.files.plan(w.plan.residual)
+	if err != nil {
+		return err
+	}
 	_, _, _, nt := before.Dims()
-	residual := before.Like(nt)
-	a, b, r := before.Voxels(), after.Voxels(), residual.Voxels()
-	for i := range r {
-		if d := a[i] - b[i]; d-d == 0 {
-			r[i] = d
+	header := before.Header.Like(nt)
+	out, err := nifti.Create(ctx, staged, &header, nifti.WriteOptions{Threads: w.plan.options.threads})
+	if err != nil {
+		return fmt.Errorf("write %s: %w", w.plan.residual, err)
+	}
+	defer out.Abort()
+	volume := make([]float32, len(before.Volume(0)))
+	for n := range nt {
+		subtract(volume, before.Volume(n), after.Volume(n))
+		if err := out.WriteVolume(volume); err != nil {
+			return fmt.Errorf("write %s: %w", w.plan.residual, err)
 		}
 	}
-	return residual
+	if err := out.Close(); err != nil {
+		return fmt.Errorf("write %s: %w", w.plan.residual, err)
+	}
+	return nil
+}
+
+// subtract sets out to a - b; 0 where either is not a number.
+func subtract(out, a, b []float32) {
+	for i := range out {
+		out[i] = 0
+		if d := a[i] - b[i]; d-d == 0 {
+			out[i] = d
+		}
+	}
 }

@@ -29,10 +29,17 @@ type Options struct {
 
 // Map is a noise map and how it was made.
 type Map struct {
-	Sigma      []float32 // one σ per row of the signals, in their unit, above zero
+	Sigma      []float32 // one σ per row of the signals, in their unit, above zero; Inflation is in it
 	Components int       // principal components it was measured on
 	Signal     int       // principal components that stand out of the noise
 	Volumes    int       // volumes of the scan
+	Copies     int       // volumes left out because they repeat an earlier one to the last bit
+	// Correlation and Correlation2 are the autocorrelation of the noise at one and at two voxels' distance along x, y and
+	// z: 0 for white noise and where the image is too small to tell.
+	Correlation, Correlation2 [3]float64
+	// Inflation is the factor by which σ was raised because neighbouring noise is correlated, so that differences between
+	// neighbours show too little of it; 1 for white noise.
+	Inflation float64
 }
 
 // Median returns the median σ over the rows for which within is true; nil
@@ -52,17 +59,17 @@ func (m *Map) Median(within []bool) float64 {
 }
 
 const (
-	flatness   = 0.03  // held-out power of a component above the mean of the smaller ones that still counts as flat
-	haarShare  = 3.375 // Haar coefficients of white noise per independent one: Σρ² over neighbours = (1+2/4)³
-	clipLevel  = 3.0   // coefficients beyond this many σ are anatomy, and count as this many
-	clipped    = 0.995 // E[min(n², 9)] for standard normal n
-	firstClip  = 5.0   // the same while σ(v) is still unknown
-	scaleCoefs = 4000  // coefficients per component behind the first robust scale
-	leastShare = 0.05  // σ(v) is never below this share of its median
-	leastRows  = 4     // voxels per volume needed where components are measured on the voxels they were learned on
-	wanted     = 5000  // independent coefficients wanted behind σ at one voxel: standard error 1 %
-	narrowest  = 1.5   // limits of the smoothing window, in voxels
-	widest     = 3.5
+	flatness    = 0.08  // held-out power of the next components above the mean of the smaller ones that still counts as flat
+	haarShare   = 3.375 // overlapping Haar coefficients of white noise per independent one: Σρ² over neighbours = (1+2/4)³
+	leastShare  = 0.05  // σ(v) is never below this share of its median
+	leastRows   = 4     // voxels per volume needed where components are measured on the voxels they were learned on
+	wanted      = 5000  // independent coefficients wanted behind σ at one voxel: standard error 1 %
+	narrowest   = 1.5   // limits of the smoothing window, in voxels
+	widest      = 3.5
+	mostAnatomy = 6   // components that say where there is anatomy
+	plenty      = 8   // components from which the clipped power alone tells anatomy, so that places need not be weighed
+	allHeard    = 100 // medians of anatomical power above which weighing places changes nothing
+	mostUsed    = 112 // components measured at most: with them the narrowest window has all that is wanted
 )
 
 // window returns the standard deviation of the smoothing window: a Gaussian of
@@ -83,21 +90,26 @@ func Estimate(ctx context.Context, s *signals.Signals, foreground []bool, o Opti
 	if e.folds.count() == 1 && count(foreground) < leastRows*s.D {
 		return nil, errFew // the smallest components would have next to no power, or none
 	}
-	e.columns = e.folds.columns(s.Grid)
-	e.weight = slices.Repeat([]float64{1}, s.D)
-	if e.empty = emptyVolumes(s, foreground); e.empty > s.D-2 {
+	var copies int
+	if e.volumes, _, copies = ownVolumes(s, foreground); len(e.volumes) < 2 {
 		return nil, errFlat
 	}
-	sigma, err := e.pass(ctx)
+	e.columns = e.folds.columns(s.Grid)
+	e.mean = e.foregroundMean()
+	if err := e.choose(ctx); err != nil {
+		return nil, err
+	}
+	sigma, err := e.localMap(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if o.Magnitude {
-		if sigma, err = e.magnitude(ctx, sigma); err != nil {
-			return nil, err
-		}
+	m := &Map{Sigma: sigma, Components: e.k, Signal: len(e.volumes) - e.signalFrom, Volumes: s.D, Copies: copies}
+	if err := e.correlation(ctx, m); err != nil {
+		return nil, err
 	}
-	m := &Map{Sigma: sigma, Components: e.k, Signal: s.D - e.empty - e.signalFrom, Volumes: s.D}
+	if err := e.toUnits(ctx, m); err != nil {
+		return nil, err
+	}
 	middle := m.Median(foreground)
 	if !(middle > 0) {
 		return nil, errFlat
@@ -118,23 +130,6 @@ func count(mask []bool) int {
 	return n
 }
 
-// pass learns the components and measures the map once.
-func (e *estimator) pass(ctx context.Context) ([]float32, error) {
-	var err error
-	e.learned, e.mean, err = e.foldComponents(ctx)
-	if err != nil {
-		return nil, err
-	}
-	e.bases = e.bases[:0]
-	for _, c := range e.learned[:e.folds.count()] {
-		e.bases = append(e.bases, toFloat32(c.Vectors))
-	}
-	if err := e.measure(ctx); err != nil {
-		return nil, err
-	}
-	return e.localMap(ctx)
-}
-
 // estimator carries the steps of one estimate.
 type estimator struct {
 	s          *signals.Signals
@@ -142,230 +137,128 @@ type estimator struct {
 	o          Options
 	folds      tiling
 	columns    []column
-	empty      int       // volumes without noise of their own, and as many components without any
-	weight     []float64 // per volume, multiplies its signals
-	mean       []float64
-	learned    []components // per fold, and of the whole foreground
-	bases      [][]float32  // per fold, D×D, components in columns, smallest first, empty ones last
-	scale      []float64    // first robust σ of each component
-	profile    []float32    // first map, relative to its median
+	volumes    []int        // those that bring noise of their own
+	mean       []float64    // of the foreground, per volume in use
+	weight     []float64    // per volume in use: brings its noise to one level
+	learned    []components // per fold, smallest first, with the weights in the vectors
+	power      []float32    // per row: of the difference that starts there, the mean over the k components
+	quietness  []float32    // per row: weight of the difference that starts there; 0 if it leaves the image, mask or column
 	k          int          // components that are noise only, the ones measured
 	signalFrom int          // components from here on stand out of the noise
 }
 
-// measure finds the scale of every component and how many are noise only.
-func (e *estimator) measure(ctx context.Context) error {
-	if err := e.firstScale(ctx); err != nil {
-		return err
-	}
-	d := e.s.D
-	full := d - e.empty
-	most := max(min(4, full), full/2)
-	power := make([]float32, e.s.Len())
-	weight := make([]float32, e.s.Len())
-	sums := make([][]float64, len(e.columns))
-	counts := make([]int, len(e.columns))
-	err := e.sweep(ctx, func(h *haar, c int) {
-		sums[c] = make([]float64, d)
-		h.each(e.columns[c], e.bases[e.columns[c].fold], d, func(row int, coef []float32) {
-			total := 0.0
-			inside := e.foreground[row]
-			for i, v := range coef {
-				p := min(float64(v)*float64(v), firstClip*firstClip*e.scale[i]*e.scale[i])
-				if inside {
-					sums[c][i] += p
-				}
-				if i < most {
-					total += p
-				}
-			}
-			if inside {
-				counts[c]++
-			}
-			power[row], weight[row] = float32(total/float64(most)), 1
-		})
-	})
+// choose learns the components and decides how many are noise.
+func (e *estimator) choose(ctx context.Context) error {
+	l, err := e.learnFrom(ctx)
 	if err != nil {
 		return err
 	}
-	held, n := sumOf(sums), 0
-	for _, c := range counts {
-		n += c
-	}
-	if n == 0 {
-		return errScattered
-	}
-	e.k, e.signalFrom = flatTail(held[:full], n, most)
-	e.profile = e.spread(power, weight)
-	return nil
-}
-
-// flatTail returns how many of the smallest components are noise: as long as
-// the next one has no more held-out power than the smaller ones on average,
-// give or take sampling error; at most the given number. from is the first
-// component that stands out, without that limit.
-func flatTail(held []float64, n, most int) (k, from int) {
-	d := len(held)
-	tolerance := 1 + flatness + 2*math.Sqrt(2*haarShare/float64(n))
-	from = min(3, max(1, d/4))
-	sum := 0.0
-	for _, p := range held[:from] {
-		sum += p
-	}
-	for from < d && held[from] < tolerance*sum/float64(from) {
-		sum += held[from]
-		from++
-	}
-	return min(from, most), from
-}
-
-// firstScale estimates the robust scale of every component from a subset of
-// the columns that hold foreground.
-func (e *estimator) firstScale(ctx context.Context) error {
-	d := e.s.D
-	held := e.foregroundIn()
-	total := 0
-	for _, n := range held {
-		total += n
-	}
-	taken := make([]bool, len(e.columns))
-	due := 0 // spread evenly over the foreground: a column is taken when its share of coefficients is due
-	share := min(1, scaleCoefs/float64(max(total, 1)))
-	for c, seen := 0, 0; c < len(held); c++ {
-		seen += held[c]
-		if held[c] > 0 && float64(seen)*share >= float64(due) {
-			taken[c] = true
-			due += held[c]
-		}
-	}
-	found := make([][]float32, len(e.columns))
-	err := e.sweep(ctx, func(h *haar, c int) {
-		if !taken[c] {
-			return
-		}
-		h.each(e.columns[c], e.bases[e.columns[c].fold], d, func(row int, coef []float32) {
-			if e.foreground[row] {
-				found[c] = append(found[c], coef...)
-			}
-		})
-	})
+	e.equalise(l)
+	held, equal, err := e.learn(ctx, l)
 	if err != nil {
 		return err
 	}
-	all := slices.Concat(found...)
-	if len(all) == 0 {
-		return errScattered
-	}
-	e.scale = make([]float64, d)
-	one := make([]float32, len(all)/d)
-	for i := range d {
-		for j := range one {
-			one[j] = all[j*d+i]
-		}
-		e.scale[i] = medianAbsolute(one)
-	}
+	d := len(e.volumes)
+	most := min(max(min(4, d), d/2), mostUsed)
+	e.k, e.signalFrom = flatTail(held, equal, l.total()/l.share(), most)
 	return nil
 }
 
-// foregroundIn counts the foreground voxels of every column.
-func (e *estimator) foregroundIn() []int {
-	g := e.s.Grid
-	count := make([]int, len(e.columns))
-	for c, col := range e.columns {
-		for z := range g.NZ {
-			for y := col.y0; y < col.y1; y++ {
-				for x := col.x0; x < col.x1; x++ {
-					if r := g.RowAt(x, y, z); r >= 0 && e.foreground[r] {
-						count[c]++
-					}
-				}
-			}
-		}
-	}
-	return count
-}
-
-// localMap measures the chosen components everywhere and smooths.
+// localMap measures the chosen components everywhere and smooths: one σ per
+// row, of volumes brought to one level.
 func (e *estimator) localMap(ctx context.Context) ([]float32, error) {
 	power := make([]float32, e.s.Len())
-	weight := make([]float32, e.s.Len())
-	err := e.sweep(ctx, func(h *haar, c int) {
-		h.each(e.columns[c], e.bases[e.columns[c].fold], e.k, func(row int, coef []float32) {
-			total, local := 0.0, clipLevel*float64(e.profile[row])
-			for i, v := range coef {
-				limit := local * e.scale[i]
-				total += min(float64(v)*float64(v), limit*limit)
-			}
-			power[row], weight[row] = float32(total/(clipped*float64(e.k))), 1
+	anatomy := make([]float32, e.s.Len())
+	e.quietness = make([]float32, e.s.Len())
+	number, _ := e.noiseAndAnatomy(e.k)
+	bases := make([]basis, len(e.learned))
+	for f := range bases {
+		bases[f] = e.learned[f].pick(number...)
+	}
+	err := e.sweep(ctx, len(number), func(h *haar, c int) {
+		h.each(e.columns[c], bases[e.columns[c].fold], func(row int, coef []float32) {
+			power[row] = meanSquare(coef[:e.k])
+			anatomy[row] = meanSquare(coef[e.k:])
+			e.quietness[row] = 1
 		})
 	})
 	if err != nil {
 		return nil, err
 	}
-	return e.spreadRaw(power, weight), nil
+	if e.loud() < allHeard {
+		level, err := e.spread(slices.Clone(power), e.quietness)
+		if err != nil {
+			return nil, err
+		}
+		e.weighQuiet(anatomy, level)
+	}
+	e.power = power
+	return e.spread(slices.Clone(power), e.quietness)
 }
 
-// spread smooths a map of variances and returns standard deviations relative
-// to their median over the foreground.
-func (e *estimator) spread(power, weight []float32) []float32 {
-	sigma := e.spreadRaw(power, weight)
-	m := Map{Sigma: sigma}
-	middle := float32(m.Median(e.foreground))
-	if middle > 0 {
-		for r := range sigma {
-			sigma[r] /= middle
-		}
+// noiseAndAnatomy numbers the first components of noise and the last ones of
+// all, in which there is most anatomy.
+func (e *estimator) noiseAndAnatomy(noise int) (number []int, anatomy int) {
+	d := len(e.volumes)
+	anatomy = min(mostAnatomy, d-noise)
+	number = upTo(noise)
+	for i := d - anatomy; i < d; i++ {
+		number = append(number, i)
 	}
-	return sigma
+	return number, anatomy
 }
 
-// spreadRaw smooths a map of variances given where weight is 1 and returns
-// standard deviations for every row; rows far from any measurement get the
-// median.
-func (e *estimator) spreadRaw(power, weight []float32) []float32 {
-	g := e.s.Grid
-	size := g.NX * g.NY * g.NZ
-	volume, near := make([]float32, size), make([]float32, size)
-	g.Expand(volume, power)
-	g.Expand(near, weight)
-	near = smoothVolume(volume, near, g.NX, g.NY, g.NZ, e.window())
-	sigma := make([]float32, g.Len())
-	var known []float32
-	for r, v := range g.Voxel {
-		sigma[r] = -1
-		if near[v] > 1e-6 {
-			sigma[r] = float32(math.Sqrt(float64(max(volume[v], 0))))
-			known = append(known, sigma[r])
+// weighQuiet turns the weight of places down where components of anatomy
+// differ much between neighbours: what is left of anatomy in the components of
+// noise is there. The noise of different components is independent, so this
+// choice does not bias it.
+func (e *estimator) weighQuiet(anatomy, level []float32) {
+	for r, l := range level {
+		if l > 0 {
+			anatomy[r] /= l * l
 		}
 	}
-	if len(known) == 0 {
-		return make([]float32, g.Len())
-	}
-	slices.Sort(known)
-	for r := range sigma {
-		if sigma[r] < 0 {
-			sigma[r] = known[len(known)/2]
+	middle := median(anatomy, e.foreground, e.quietness)
+	loud := float32(e.loud())
+	for r, a := range anatomy {
+		if e.quietness[r] > 0 && middle > 0 {
+			x := a / (loud * middle)
+			e.quietness[r] = 1 / (1 + x*x)
 		}
 	}
-	return sigma
 }
 
-// sweep calls f for every column, each worker with its own scratch.
-func (e *estimator) sweep(ctx context.Context, f func(h *haar, column int)) error {
+// loud is the power of anatomy, in medians, that halves the weight of a place.
+func (e *estimator) loud() float64 { return max(1, math.Pow(float64(e.k)/plenty, 4)) }
+
+func meanSquare(v []float32) float32 {
+	if len(v) == 0 {
+		return 0
+	}
+	sum := float32(0)
+	for _, x := range v {
+		sum += x * x
+	}
+	return sum / float32(len(v))
+}
+
+func upTo(k int) []int {
+	n := make([]int, k)
+	for i := range n {
+		n[i] = i
+	}
+	return n
+}
+
+// sweep calls f for every column, each worker with its own scratch for k
+// components.
+func (e *estimator) sweep(ctx context.Context, k int, f func(h *haar, column int)) error {
 	scratch := make([]*haar, signals.Threads(e.o.Threads))
 	return signals.EachTask(ctx, len(e.columns), e.o.Threads, func(worker, c int) error {
 		if scratch[worker] == nil {
-			scratch[worker] = newHaar(e.s, e.mean, e.weight, e.folds.tileX*e.folds.tileY)
+			scratch[worker] = e.newHaar(k)
 		}
 		f(scratch[worker], c)
 		return nil
 	})
-}
-
-func toFloat32(v []float64) []float32 {
-	out := make([]float32, len(v))
-	for i, x := range v {
-		out[i] = float32(x)
-	}
-	return out
 }

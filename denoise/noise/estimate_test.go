@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/dmri-denoise/dmri-denoise/denoise/signals"
@@ -19,6 +20,7 @@ type scan struct {
 	ratio         float64 // σ at the centre over σ at the rim; 1 is constant
 	magnitude     bool
 	seed          uint64
+	noiseFree     bool
 }
 
 // make returns the signals and the true σ per row; the mean σ is 10.
@@ -46,6 +48,10 @@ func (c scan) make() (*signals.Signals, []float32) {
 			for k, w := range waves {
 				v += 2 * c.snr * loading[k*c.d+i] * math.Sin(w.fx*ux+w.fy*uy+w.fz*uz+w.phase)
 			}
+			if c.noiseFree {
+				row[i] = float32(v)
+				continue
+			}
 			n := float64(sigma[r]) * rng.NormFloat64()
 			if c.magnitude {
 				row[i] = float32(math.Hypot(max(v, 0)+n, float64(sigma[r])*rng.NormFloat64()))
@@ -55,6 +61,12 @@ func (c scan) make() (*signals.Signals, []float32) {
 		}
 	}
 	return s, sigma
+}
+
+// clean returns the signals without noise.
+func (c scan) clean() (*signals.Signals, []float32) {
+	c.noiseFree = true
+	return c.make()
 }
 
 // errors returns the median signed and absolute relative error of a map.
@@ -81,15 +93,15 @@ func TestEstimateMeasuresKnownNoise(t *testing.T) {
 		spread float64
 		bias   float64
 	}{
-		"33 volumes, constant":       {scan{32, 32, 16, 33, 5, 20, 1, false, 1}, 0.03, 0.015},
-		"70 volumes, SNR 5":          {scan{32, 32, 12, 70, 5, 5, 1, false, 2}, 0.03, 0.015},
-		"21 volumes, varying 2:1":    {scan{40, 40, 20, 21, 4, 20, 2, false, 3}, 0.05, 0.02},
-		"70 volumes, magnitude":      {scan{32, 32, 12, 70, 5, 10, 1, true, 4}, 0.03, 0.03},
-		"magnitude at the floor":     {scan{32, 32, 12, 40, 3, 1.5, 1, true, 5}, 0.04, 0.03},
-		"13 volumes":                 {scan{32, 32, 16, 13, 2, 30, 1, false, 6}, 0.04, 0.02},
-		"107 volumes, 5 slices":      {scan{16, 16, 5, 107, 5, 20, 1, false, 7}, 0.05, 0.02},
-		"one slice":                  {scan{48, 48, 1, 30, 3, 20, 1, false, 8}, 0.05, 0.02},
-		"more volumes than a corner": {scan{12, 12, 6, 150, 4, 20, 1, false, 9}, 0.05, 0.03},
+		"33 volumes, constant":       {scan{32, 32, 16, 33, 5, 20, 1, false, 1, false}, 0.03, 0.015},
+		"70 volumes, SNR 5":          {scan{32, 32, 12, 70, 5, 5, 1, false, 2, false}, 0.03, 0.015},
+		"21 volumes, varying 2:1":    {scan{40, 40, 20, 21, 4, 20, 2, false, 3, false}, 0.05, 0.02},
+		"70 volumes, magnitude":      {scan{32, 32, 12, 70, 5, 10, 1, true, 4, false}, 0.03, 0.03},
+		"magnitude at the floor":     {scan{32, 32, 12, 40, 3, 1.5, 1, true, 5, false}, 0.04, 0.03},
+		"13 volumes":                 {scan{32, 32, 16, 13, 2, 30, 1, false, 6, false}, 0.04, 0.02},
+		"107 volumes, 5 slices":      {scan{16, 16, 5, 107, 5, 20, 1, false, 7, false}, 0.05, 0.02},
+		"one slice":                  {scan{48, 48, 1, 30, 3, 20, 1, false, 8, false}, 0.05, 0.02},
+		"more volumes than a corner": {scan{12, 12, 6, 150, 4, 20, 1, false, 9, false}, 0.05, 0.03},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -109,7 +121,7 @@ func TestEstimateMeasuresKnownNoise(t *testing.T) {
 // On a magnitude scan at low SNR the map is clearly too low without the
 // correction: the correction is what makes the test above pass.
 func TestEstimateWithoutFloorCorrectionReadsLow(t *testing.T) {
-	s, want := scan{32, 32, 12, 40, 3, 1.5, 1, true, 5}.make()
+	s, want := scan{32, 32, 12, 40, 3, 1.5, 1, true, 5, false}.make()
 	m, err := Estimate(t.Context(), s, everywhere(s.Len()), Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -121,7 +133,7 @@ func TestEstimateWithoutFloorCorrectionReadsLow(t *testing.T) {
 
 // The foreground may be a small part of the field of view, far from its corner.
 func TestEstimateFindsASmallForeground(t *testing.T) {
-	s, want := scan{64, 64, 16, 20, 3, 20, 1, false, 4}.make()
+	s, want := scan{64, 64, 16, 20, 3, 20, 1, false, 4, false}.make()
 	foreground := make([]bool, s.Len())
 	for r := range foreground {
 		x, y, z := s.At(r)
@@ -139,7 +151,7 @@ func TestEstimateFindsASmallForeground(t *testing.T) {
 // Pure noise has no component that stands out; the floor correction must find
 // the full σ from the floor alone.
 func TestEstimateMeasuresPureMagnitudeNoise(t *testing.T) {
-	s, want := scan{24, 24, 10, 20, 1, 1e-6, 1, true, 4}.make()
+	s, want := scan{24, 24, 10, 20, 1, 1e-6, 1, true, 4, false}.make()
 	m, err := Estimate(t.Context(), s, everywhere(s.Len()), Options{Magnitude: true})
 	if err != nil {
 		t.Fatal(err)
@@ -151,7 +163,7 @@ func TestEstimateMeasuresPureMagnitudeNoise(t *testing.T) {
 
 func TestEstimateTakesFewVolumes(t *testing.T) {
 	for _, d := range []int{2, 3, 5, 7} {
-		s, want := scan{24, 24, 8, d, 1, 20, 1, false, 3}.make()
+		s, want := scan{24, 24, 8, d, 1, 20, 1, false, 3, false}.make()
 		m, err := Estimate(t.Context(), s, everywhere(s.Len()), Options{})
 		if err != nil {
 			t.Fatalf("%d volumes: %v", d, err)
@@ -163,7 +175,7 @@ func TestEstimateTakesFewVolumes(t *testing.T) {
 }
 
 func TestEstimateDoesNotDependOnThreads(t *testing.T) {
-	s, _ := scan{20, 22, 9, 25, 3, 10, 2, true, 8}.make()
+	s, _ := scan{20, 22, 9, 25, 3, 10, 2, true, 8, false}.make()
 	var first []float32
 	for _, threads := range []int{1, 2, 5} {
 		m, err := Estimate(t.Context(), s, everywhere(s.Len()), Options{Magnitude: true, Threads: threads})
@@ -179,7 +191,7 @@ func TestEstimateDoesNotDependOnThreads(t *testing.T) {
 }
 
 func TestEstimateScalesWithTheImage(t *testing.T) {
-	s, _ := scan{20, 22, 9, 25, 3, 10, 1, true, 8}.make()
+	s, _ := scan{20, 22, 9, 25, 3, 10, 1, true, 8, false}.make()
 	one, err := Estimate(t.Context(), s, everywhere(s.Len()), Options{Magnitude: true})
 	if err != nil {
 		t.Fatal(err)
@@ -214,7 +226,7 @@ func TestEstimateRefusesNoiseFreeScans(t *testing.T) {
 }
 
 func TestEstimateStopsWhenCancelled(t *testing.T) {
-	s, _ := scan{20, 22, 9, 25, 3, 10, 1, false, 8}.make()
+	s, _ := scan{20, 22, 9, 25, 3, 10, 1, false, 8, false}.make()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := Estimate(ctx, s, everywhere(s.Len()), Options{}); !errors.Is(err, context.Canceled) {
@@ -235,9 +247,9 @@ func TestHaarCoefficientsByDefinition(t *testing.T) {
 				s.Row(r)[0] += float32(x*y + y*z)
 			}
 		}
-		h := newHaar(s, []float64{0}, []float64{1}, g.NX*g.NY)
+		e := &estimator{s: s, volumes: []int{0}, mean: []float64{0}, folds: tiling{g.NX, g.NY, 1, 1}}
 		n := 0
-		h.each(column{0, g.NX, 0, g.NY, 0}, []float32{1}, 1, func(_ int, coef []float32) {
+		e.newHaar(1).each(column{0, g.NX, 0, g.NY, 0}, basis{[]float32{1}, 1}, func(_ int, coef []float32) {
 			n++
 			if math.Abs(float64(coef[0])) > 1e-3 {
 				t.Errorf("shape %v: smooth field gives coefficient %v", shape, coef[0])
@@ -251,12 +263,38 @@ func TestHaarCoefficientsByDefinition(t *testing.T) {
 }
 
 func BenchmarkEstimate(b *testing.B) {
-	s, _ := scan{64, 64, 12, 70, 5, 20, 1, true, 1}.make()
-	foreground := everywhere(s.Len())
-	for b.Loop() {
-		if _, err := Estimate(b.Context(), s, foreground, Options{Magnitude: true, Threads: 1}); err != nil {
-			b.Fatal(err)
-		}
+	for _, d := range []int{70, 288} {
+		b.Run(strconv.Itoa(d), func(b *testing.B) {
+			s, _ := scan{64, 64, 12, d, 5, 20, 1, true, 1, false}.make()
+			foreground := everywhere(s.Len())
+			for b.Loop() {
+				if _, err := Estimate(b.Context(), s, foreground, Options{Magnitude: true, Threads: 1}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(s.Len()*s.D*b.N)/b.Elapsed().Seconds(), "voxel-volumes/s")
+		})
 	}
-	b.ReportMetric(float64(s.Len()*s.D*b.N)/b.Elapsed().Seconds(), "voxel-volumes/s")
+}
+
+func BenchmarkSmooth(b *testing.B) {
+	g := signals.NewGrid(64, 64, 24, nil)
+	value, weight := make([]float32, g.Len()), make([]float32, g.Len())
+	for r := range value {
+		value[r], weight[r] = float32(r%7), 1
+	}
+	sm := newSmoother(g, weight, 2, [3]int{1, 1, 1})
+	b.SetBytes(4 * int64(g.Len()))
+	for b.Loop() {
+		sm.smooth(value, value)
+	}
+}
+
+func BenchmarkTrend(b *testing.B) {
+	s, _ := scan{48, 48, 12, 1, 1, 20, 1, false, 1, false}.make()
+	e := &estimator{s: s, foreground: everywhere(s.Len()), k: 20}
+	weight := slices.Repeat([]float32{1}, s.Len())
+	for b.Loop() {
+		e.trend(s.Values, weight)
+	}
 }

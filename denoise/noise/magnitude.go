@@ -3,144 +3,218 @@ package noise
 import (
 	"context"
 	"math"
-	"slices"
 
 	"github.com/dmri-denoise/dmri-denoise/denoise/signals"
 )
 
 const (
-	floorStep   = 2    // the correction is smooth: every second voxel along each axis is enough
-	floorRounds = 12   // fixed-point rounds, then halvings, at most
-	evenVolumes = 0.97 // volumes whose noise keeps this much of its variance count as free of the floor
+	floorStep   = 2   // the correction is smooth: every second voxel along each axis is enough
+	fieldRounds = 2   // times the map is corrected: with the local solution first, then with the smooth one
+	floorRounds = 12  // fixed-point rounds, then halvings, at most
+	edgeMargin  = 1.1 // a component stands out when its variance is this much above what noise alone can reach
 )
 
-// magnitude corrects a map measured on a magnitude image. Near the noise floor
-// the variance shrinks to σ²·ξ (Koay and Basser 2006), more in volumes
-// of low signal, which the smallest components then single out. If that
-// matters, volumes are first brought to one noise level and the map is measured
-// again; what is left is corrected voxel by voxel.
-func (e *estimator) magnitude(ctx context.Context, sigma []float32) ([]float32, error) {
-	shares, err := e.undoFloor(ctx, sigma)
-	if err != nil {
-		return nil, err
-	}
-	if slices.Min(shares) > evenVolumes {
-		return sigma, nil
-	}
-	for i, share := range shares {
-		e.weight[i] = 1 / math.Sqrt(share)
-	}
-	if sigma, err = e.pass(ctx); err != nil {
-		return nil, err
-	}
-	_, err = e.undoFloor(ctx, sigma)
-	return sigma, err
-}
-
-// undoFloor corrects the map in place. The components it was measured on see
-// volume i with weight q_i, and there the variance is σ²·ξ(a_i/σ), so σ² is the
-// measured variance over Σ q_i ξ(a_i/σ). The mean magnitude of volume i comes
-// from the components that stand out of the noise. shares is the mean of ξ over
-// the foreground for every volume.
-func (e *estimator) undoFloor(ctx context.Context, sigma []float32) (shares []float64, err error) {
-	d, g := e.s.D, e.s.Grid
+// toUnits takes the map from volumes brought to one level to the unit of the
+// image. The components it was measured on see volume i with weight q_i. If the
+// noise is Gaussian, its variance is σ² in every volume, and σ² the measured
+// variance over Σq_i. In a magnitude the variance near the noise floor is
+// σ²·ξ(a_i/σ) (Koay and Basser 2006), so σ² is the measured one over
+// Σ q_i ξ(a_i/σ), with a_i from the mean magnitude of volume i at the voxel.
+func (e *estimator) toUnits(ctx context.Context, m *Map) error {
 	q := e.loading()
-	signal := toFloat32(e.learned[len(e.learned)-1].Vectors)
-	factor, weight := make([]float32, g.Len()), make([]float32, g.Len())
-	const chunk = 256
-	sums := make([][]float64, (g.Len()+chunk-1)/chunk) // per chunk: Σξ of every volume, then the count
-	scratch := make([][]float32, signals.Threads(e.o.Threads))
-	err = signals.EachRange(ctx, g.Len(), chunk, e.o.Threads, func(worker, from, to int) error {
-		if scratch[worker] == nil {
-			scratch[worker] = make([]float32, 2*d)
-		}
-		sum := make([]float64, d+1)
-		for r := from; r < to; r++ {
-			x, y, z := g.At(r)
-			if x%floorStep != 0 || y%floorStep != 0 || z%floorStep != 0 {
-				continue
-			}
-			e.localMean(scratch[worker], signal, r)
-			mean := scratch[worker][:d]
-			factor[r], weight[r] = meanFactor(mean, q, sigma[r]), 1
-			if e.foreground[r] {
-				inverse := float32(math.Sqrt(float64(factor[r]))) / sigma[r]
-				for i, m := range mean {
-					sum[i] += float64(factorAtMean(m * inverse))
-				}
-				sum[d]++
-			}
-		}
-		sums[from/chunk] = sum
+	total := float32(0)
+	for _, v := range q {
+		total += v
+	}
+	unit := 1 / float32(math.Sqrt(float64(total)))
+	for r := range m.Sigma {
+		m.Sigma[r] *= unit
+	}
+	if !e.o.Magnitude {
 		return nil
-	})
-	if err != nil {
-		return nil, err
 	}
-	shares = sumOf(sums)
-	for i := range d {
-		shares[i] /= max(shares[d], 1)
+	for i := range q {
+		q[i] /= total
 	}
-	e.divideBy(sigma, factor, weight)
-	if shares[d] == 0 {
-		return slices.Repeat([]float64{1}, d), nil
-	}
-	return shares[:d], nil
-}
-
-// divideBy divides the map by the root of the smoothed factor.
-func (e *estimator) divideBy(sigma, factor, weight []float32) {
-	g := e.s.Grid
-	size := g.NX * g.NY * g.NZ
-	volume, near := make([]float32, size), make([]float32, size)
-	g.Expand(volume, factor)
-	g.Expand(near, weight)
-	near = smoothVolume(volume, near, g.NX, g.NY, g.NZ, e.window())
-	for r, v := range g.Voxel {
-		if near[v] > 1e-6 && volume[v] > 0 {
-			sigma[r] /= float32(math.Sqrt(float64(volume[v])))
-		}
-	}
+	return e.undoFloor(ctx, q, unit*float32(m.Inflation), m.Sigma)
 }
 
 // loading returns how much of each volume's variance the measured components
-// see: the mean of their squared entries over folds, with the volumes' weights.
+// see: the mean of their squared entries over folds, the weights included.
 func (e *estimator) loading() []float32 {
-	d, folds := e.s.D, e.folds.count()
+	d := len(e.volumes)
 	q := make([]float32, d)
-	for _, c := range e.learned[:folds] {
+	for _, c := range e.learned {
 		for i := range d {
 			for j := range e.k {
-				v := c.Vectors[i*d+j] * e.weight[i]
-				q[i] += float32(v * v / float64(e.k*folds))
+				v := c.Vectors[i*d+j]
+				q[i] += float32(v * v / float64(e.k*len(e.learned)))
 			}
 		}
 	}
 	return q
 }
 
-// localMean writes the mean magnitude of every volume at one voxel, free of
-// most of its noise: the projection on the components that stand out. out has
-// room for 2·D values; the result is the first D.
-func (e *estimator) localMean(out, basis []float32, row int) {
-	d := e.s.D
-	mean, centred := out[:d], out[d:2*d]
-	for i, v := range e.s.Row(row) {
-		mean[i] = 0
-		centred[i] = float32(e.weight[i] * (float64(v) - e.mean[i]))
+// undoFloor corrects the map of a magnitude image in place: the power of every
+// difference is divided by Σ q_i ξ(a_i/σ) there, with the map so far, and
+// smoothed anew with that sum as its weight: what is smoothed is σ² and not
+// anatomy, and errors of the sum average out. unit takes the root of the power
+// to the unit of the image.
+func (e *estimator) undoFloor(ctx context.Context, q []float32, unit float32, sigma []float32) error {
+	signal, err := e.signals(sigma)
+	if err != nil {
+		return err
 	}
-	for k := e.signalFrom; k < d; k++ {
-		var c float32
-		for i, v := range centred {
-			c += v * basis[i*d+k]
+	n := e.s.Len()
+	factor, power, weight := make([]float32, n), make([]float32, n), make([]float32, n)
+	for round := range fieldRounds {
+		if err := e.factors(ctx, signal, q, sigma, factor, round == 0); err != nil {
+			return err
 		}
-		for i := range mean {
-			mean[i] += c * basis[i*d+k]
+		for r, p := range e.power {
+			power[r] = p / factor[r]
+			weight[r] = e.quietness[r] * factor[r]
 		}
+		level, err := e.spread(power, weight)
+		if err != nil {
+			return err
+		}
+		for r, l := range level {
+			sigma[r] = l * unit
+		}
+	}
+	return nil
+}
+
+// factors fills in Σ q_i ξ(a_i/σ) for every row: computed on every second voxel
+// along each axis, and taken from there by those beside it. At first sigma is
+// the uncorrected map, and σ is solved for as well.
+func (e *estimator) factors(ctx context.Context, signal signalBasis, q, sigma, factor []float32, first bool) error {
+	d, g := len(e.volumes), e.s.Grid
+	scratch := make([][]float32, signals.Threads(e.o.Threads))
+	at := func(r int) int { // the row that r takes its factor from
+		x, y, z := g.At(r)
+		if n := g.RowAt(x-x%floorStep, y-y%floorStep, z-z%floorStep); n >= 0 {
+			return n
+		}
+		return r
+	}
+	err := signals.EachRange(ctx, g.Len(), 256, e.o.Threads, func(worker, from, to int) error {
+		if scratch[worker] == nil {
+			scratch[worker] = make([]float32, d+signal.k)
+		}
+		for r := from; r < to; r++ {
+			if at(r) != r {
+				continue
+			}
+			mean := e.localMean(scratch[worker], signal, r)
+			if first {
+				factor[r] = meanFactor(mean, q, sigma[r])
+			} else {
+				factor[r] = factorSum(mean, q, 1/sigma[r])
+			}
+		}
+		return nil
+	})
+	for r := range factor {
+		if n := at(r); n != r {
+			factor[r] = factor[n]
+		}
+	}
+	return err
+}
+
+func (e *estimator) onGrid(r int) bool {
+	x, y, z := e.s.At(r)
+	return x%floorStep == 0 && y%floorStep == 0 && z%floorStep == 0
+}
+
+// signalBasis holds the components of signal and how much of each is signal.
+type signalBasis struct {
+	basis
+	shrink []float32
+}
+
+// signals returns the principal components of the foreground, volumes
+// brought to one level, that stand out of noise of the given map: above the
+// upper edge (1+√(D/n))² of the spectrum of n vectors of white noise
+// (Marchenko and Pastur 1967).
+func (e *estimator) signals(sigma []float32) (signalBasis, error) {
+	d := len(e.volumes)
+	var rows []int
+	for r := range e.s.Len() {
+		if e.foreground[r] && e.onGrid(r) {
+			rows = append(rows, r)
+		}
+	}
+	cov := e.gram(len(rows), func(i int, dst []float64) {
+		values := e.s.Row(rows[i])
+		for j, v := range e.volumes {
+			dst[j] = e.weight[j] * (float64(values[v]) - e.mean[j])
+		}
+	})
+	n := float64(max(len(rows), 1))
+	for i := range cov {
+		cov[i] /= n
+	}
+	c, err := eigen(cov, d)
+	if err != nil {
+		return signalBasis{}, err
+	}
+	level, square := 0.0, 0.0
+	for _, w := range e.weight {
+		level += w * w / float64(d)
+	}
+	for _, r := range rows {
+		square += float64(sigma[r]) * float64(sigma[r]) / n
+	}
+	edge := edgeMargin * square * level * math.Pow(1+math.Sqrt(float64(d)/n), 2)
+	from := 0
+	for from < d && c.Values[from] < edge {
+		from++
+	}
+	number := upTo(d)[from:]
+	out := signalBasis{basis: c.pick(number...)}
+	for _, k := range number {
+		out.shrink = append(out.shrink, float32(1-square*level/c.Values[k]))
+	}
+	return out, nil
+}
+
+// localMean returns the mean magnitude of every volume in use at one voxel,
+// free of most of its noise: the projection on the components that stand out,
+// each shrunk by the share of its variance that is noise. scratch has room for D + k values.
+func (e *estimator) localMean(scratch []float32, signal signalBasis, row int) []float32 {
+	d, k := len(e.volumes), signal.k
+	mean, coef := scratch[:d], scratch[d:d+k]
+	clear(coef)
+	values := e.s.Row(row)
+	for i, v := range e.volumes {
+		c := float32(e.weight[i] * (float64(values[v]) - e.mean[i]))
+		for j, b := range signal.data[i*k : (i+1)*k] {
+			coef[j] += b * c
+		}
+	}
+	for j := range coef {
+		coef[j] *= signal.shrink[j]
 	}
 	for i := range mean {
-		mean[i] = mean[i]/float32(e.weight[i]) + float32(e.mean[i])
+		sum := float32(0)
+		for j, b := range signal.data[i*k : (i+1)*k] {
+			sum += b * coef[j]
+		}
+		mean[i] = sum/float32(e.weight[i]) + float32(e.mean[i])
 	}
+	return mean
+}
+
+// factorSum returns Σ q_i ξ(mean_i/σ), given 1/σ.
+func factorSum(mean, q []float32, inverse float32) float32 {
+	total := float32(0)
+	for i, m := range mean {
+		total += q[i] * factorAtMean(m*inverse)
+	}
+	return total
 }
 
 // meanFactor solves σ² = measured²/Σ q_i ξ(mean_i/σ) for σ and returns the sum
@@ -148,12 +222,7 @@ func (e *estimator) localMean(out, basis []float32, row int) {
 // there by bisection between the least factor there is and 1.
 func meanFactor(mean, q []float32, measured float32) float32 {
 	sum := func(factor float32) float32 {
-		inverse := float32(math.Sqrt(float64(factor))) / measured
-		total := float32(0)
-		for i, m := range mean {
-			total += q[i] * factorAtMean(m*inverse)
-		}
-		return total
+		return factorSum(mean, q, float32(math.Sqrt(float64(factor)))/measured)
 	}
 	factor := float32(1)
 	for range floorRounds {

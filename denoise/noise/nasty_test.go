@@ -31,10 +31,10 @@ func TestEstimateWithstands(t *testing.T) {
 			}
 		}, 0.02, 0.03, 10},
 		"one volume of ten times the signal": {1, func(row []float32, _ int) { row[7] *= 10 }, 0.02, 0.03, 10},
-		"σ four to one":                      {4, func([]float32, int) {}, 0.05, 0.14, 3},
+		"σ four to one":                      {4, func([]float32, int) {}, 0.05, 0.05, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, want := scan{32, 32, 10, 30, 4, 20, c.ratio, false, 3}.make()
+			s, want := scan{32, 32, 10, 30, 4, 20, c.ratio, false, 3, false}.make()
 			for r := range s.Len() {
 				c.spoil(s.Row(r), r)
 			}
@@ -60,6 +60,23 @@ func TestEstimateWithstands(t *testing.T) {
 				t.Errorf("%d components of noise and %d of signal of %d", m.Components, m.Signal, m.Volumes)
 			}
 		})
+	}
+}
+
+// A series in which every volume stands twice reads the σ of one, and says so.
+func TestEstimateOfDoubledVolumes(t *testing.T) {
+	one, want := scan{28, 28, 10, 12, 3, 20, 1, false, 5, false}.make()
+	twice := signals.New(one.Grid, 2*one.D)
+	for r := range one.Len() {
+		copy(twice.Row(r), one.Row(r))
+		copy(twice.Row(r)[one.D:], one.Row(r))
+	}
+	m, err := Estimate(t.Context(), twice, everywhere(twice.Len()), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bias, _ := relative(m.Sigma, want); math.Abs(bias) > 0.02 || m.Copies != one.D {
+		t.Errorf("bias %+.3f with %d copies, want %d", bias, m.Copies, one.D)
 	}
 }
 
@@ -107,7 +124,7 @@ func TestEstimateWithGaps(t *testing.T) {
 // Structure outside the foreground, which the components do not know, does not
 // count against them.
 func TestEstimateIgnoresStructureOutside(t *testing.T) {
-	s, want := scan{36, 36, 8, 20, 3, 20, 1, false, 4}.make()
+	s, want := scan{36, 36, 8, 20, 3, 20, 1, false, 4, false}.make()
 	foreground := make([]bool, s.Len())
 	rng := rand.New(rand.NewPCG(1, 9))
 	odd := make([]float32, s.D)
@@ -139,21 +156,23 @@ func TestEstimateIgnoresStructureOutside(t *testing.T) {
 }
 
 // Smoothing is a weighted mean: G*(value·weight)/G*weight.
-func TestSmoothVolumeByDefinition(t *testing.T) {
+func TestSmootherByDefinition(t *testing.T) {
 	const nx, ny, nz, sd = 5, 4, 3, 1.2
 	rng := rand.New(rand.NewPCG(1, 9))
 	value, weight := make([]float32, nx*ny*nz), make([]float32, nx*ny*nz)
 	for v := range value {
 		value[v], weight[v] = rng.Float32(), max(rng.Float32()-0.3, 0)
 	}
-	got := slices.Clone(value)
-	smoothVolume(got, weight, nx, ny, nz, sd)
+	g := signals.NewGrid(nx, ny, nz, nil)
+	got := make([]float32, len(value))
+	newSmoother(g, weight, sd, [3]int{0, 1, 0}).smooth(got, value)
 	for v := range got {
 		var sum, near float64
 		for u := range value {
 			dx, dy, dz := u%nx-v%nx, u/nx%ny-v/nx%ny, u/(nx*ny)-v/(nx*ny)
-			g := math.Exp(-float64(dx*dx+dy*dy+dz*dz)/(2*sd*sd)) * float64(weight[u])
-			sum, near = sum+g*float64(value[u]), near+g
+			fy := float64(dy) + 0.5
+			w := math.Exp(-(float64(dx*dx)+fy*fy+float64(dz*dz))/(2*sd*sd)) * float64(weight[u])
+			sum, near = sum+w*float64(value[u]), near+w
 		}
 		if math.Abs(float64(got[v])-sum/near) > 1e-5 {
 			t.Fatalf("voxel %d: %v, want %v", v, got[v], sum/near)
@@ -165,7 +184,7 @@ func TestSmoothVolumeByDefinition(t *testing.T) {
 func TestEstimateTakesThinImages(t *testing.T) {
 	for _, shape := range [][3]int{{1, 30, 30}, {30, 1, 30}, {30, 30, 1}, {3, 30, 10}, {60, 3, 6}} {
 		for _, d := range []int{12, 160} {
-			s, want := scan{shape[0], shape[1], shape[2], d, 2, 20, 1, false, 3}.make()
+			s, want := scan{shape[0], shape[1], shape[2], d, 2, 20, 1, false, 3, false}.make()
 			m, err := Estimate(t.Context(), s, everywhere(s.Len()), Options{})
 			if err != nil {
 				t.Fatalf("%v × %d: %v", shape, d, err)
@@ -181,12 +200,12 @@ func TestEstimateTakesThinImages(t *testing.T) {
 // σ rather than one next to zero.
 func TestEstimateRefusesTinyImages(t *testing.T) {
 	for _, c := range []struct{ nx, ny, nz, d int }{{1, 1, 1, 5}, {2, 2, 2, 20}, {1, 1, 30, 30}, {3, 3, 3, 7}} {
-		s, _ := scan{c.nx, c.ny, c.nz, c.d, 1, 20, 1, false, 3}.make()
+		s, _ := scan{c.nx, c.ny, c.nz, c.d, 1, 20, 1, false, 3, false}.make()
 		if _, err := Estimate(t.Context(), s, everywhere(s.Len()), Options{}); !errors.Is(err, ErrNoNoise) {
 			t.Errorf("%+v: err = %v, want ErrNoNoise", c, err)
 		}
 	}
-	s, _ := scan{3, 3, 12, 6, 1, 20, 1, false, 3}.make()
+	s, _ := scan{3, 3, 12, 6, 1, 20, 1, false, 3, false}.make()
 	if _, err := Estimate(t.Context(), s, everywhere(s.Len()), Options{}); err != nil {
 		t.Errorf("3×3×12 × 6: %v", err)
 	}
@@ -199,7 +218,7 @@ func TestEstimateRefusesTinyImages(t *testing.T) {
 
 // Whatever the unit, σ follows the image over a hundred binary orders.
 func TestEstimateInAnyUnit(t *testing.T) {
-	s, _ := scan{14, 14, 5, 12, 2, 10, 1, true, 8}.make()
+	s, _ := scan{14, 14, 5, 12, 2, 10, 1, true, 8, false}.make()
 	original := slices.Clone(s.Values)
 	one, err := Estimate(t.Context(), s, everywhere(s.Len()), Options{Magnitude: true})
 	if err != nil {
@@ -222,14 +241,25 @@ func TestEstimateInAnyUnit(t *testing.T) {
 	}
 }
 
-// E[min(n², 9)] of a standard normal n, integrated.
-func TestClippedPowerOfNormalNoise(t *testing.T) {
-	sum := 0.0
-	const step = 1e-3
-	for n := step / 2; n < 10; n += step {
-		sum += 2 * step * min(n*n, clipLevel*clipLevel) * math.Exp(-n*n/2) / math.Sqrt(2*math.Pi)
-	}
-	if math.Abs(sum-clipped) > 5e-4 {
-		t.Errorf("E[min(n², %v²)] = %.5f, clipped is %v", clipLevel, sum, clipped)
+// E[min(x, top)] of the mean x of k squared standard normal numbers, drawn.
+func TestClippedMeanBySimulation(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 3))
+	for _, c := range []struct {
+		k   int
+		top float64
+	}{{1, 2}, {3, 1.5}, {20, 1.2}} {
+		const n = 200000
+		sum := 0.0
+		for range n {
+			x := 0.0
+			for range c.k {
+				v := rng.NormFloat64()
+				x += v * v / float64(c.k)
+			}
+			sum += min(x, c.top)
+		}
+		if got := clippedMean(c.k, c.top); math.Abs(got-sum/n) > 5/math.Sqrt(n) {
+			t.Errorf("clippedMean(%d, %v) = %.4f, simulated %.4f", c.k, c.top, got, sum/n)
+		}
 	}
 }

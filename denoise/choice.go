@@ -1,0 +1,110 @@
+package denoise
+
+import (
+	"context"
+	"math"
+
+	"github.com/dmri-denoise/dmri-denoise/denoise/noise"
+	"github.com/dmri-denoise/dmri-denoise/denoise/prior"
+)
+
+// PriorMode says which prior of the clean signals is used.
+type PriorMode int
+
+// Priors. Gaussian is the hierarchical Gaussian prior, Soft the same with softer
+// weights, for scans of high signal; Local is its first stages alone, blocks that
+// know nothing of each other. Auto takes whichever of Gaussian and Soft has the
+// lower risk on this scan, estimated without truth; Local had a higher one on
+// every scan tried (docs/accuracy.md).
+const (
+	PriorAuto PriorMode = iota
+	PriorGaussian
+	PriorSoft
+	PriorLocal
+)
+
+// String returns the name used in summaries: auto, gaussian, soft or local.
+func (m PriorMode) String() string {
+	switch m {
+	case PriorGaussian:
+		return "gaussian"
+	case PriorSoft:
+		return "soft"
+	case PriorLocal:
+		return "local"
+	default:
+		return "auto"
+	}
+}
+
+// PriorSummary says which prior was used and why.
+type PriorSummary struct {
+	Chosen string      `json:"chosen"`
+	Risks  []PriorRisk `json:"risks,omitempty"` // of the candidates, if there was a choice
+}
+
+// PriorRisk is the error to expect of one prior on this scan: Stein's unbiased
+// risk estimate, measured in part of the foreground.
+type PriorRisk struct {
+	Prior  string      `json:"prior"`
+	RMSE   float64     `json:"rmse_over_sigma"`         // root of the mean risk
+	MSE    float64     `json:"mse_over_sigma2"`         // the estimate itself, which may be below zero
+	StdErr float64     `json:"mse_standard_error"`      // of MSE
+	Voxels int         `json:"voxels"`                  // it was measured in
+	Shells []ShellRisk `json:"rmse_by_shell,omitempty"` // in the order of the summary's shells
+}
+
+// ShellRisk is the error to expect in one shell.
+type ShellRisk struct {
+	BValue float64 `json:"b_value"`
+	RMSE   float64 `json:"rmse_over_sigma"`
+}
+
+// choosePrior makes the prior for the measurements at t* in p.y.
+func (p *pipeline) choosePrior(ctx context.Context, options prior.GaussianOptions) (*prior.Gaussian, error) {
+	make := func(m PriorMode) *prior.Gaussian {
+		o := options
+		o.Soft, o.Local = m == PriorSoft, m == PriorLocal
+		return prior.NewGaussian(p.y.Grid, p.y.D, p.scale, o)
+	}
+	if p.o.Prior != PriorAuto {
+		p.prior = PriorSummary{Chosen: p.o.Prior.String()}
+		return make(p.o.Prior), nil
+	}
+	best, least := PriorGaussian, math.Inf(1)
+	candidates := []PriorMode{PriorGaussian, PriorSoft}
+	for i, m := range candidates {
+		p.o.Progress(StageChoice, i, len(candidates))
+		r, err := make(m).Risk(ctx, p.y.Values, p.riskOptions())
+		if err != nil {
+			return nil, err
+		}
+		p.prior.Risks = append(p.prior.Risks, p.priorRisk(m, r))
+		if risk := r.Mean(nil); risk < least {
+			best, least = m, risk
+		}
+	}
+	p.o.Progress(StageChoice, len(candidates), len(candidates))
+	p.prior.Chosen = best.String()
+	p.o.Logger.Info("prior chosen", "prior", best, "estimated rmse / sigma", math.Sqrt(max(least, 0)))
+	return make(best), nil
+}
+
+func (p *pipeline) riskOptions() prior.RiskOptions {
+	o := prior.RiskOptions{Seed: p.o.Seed, Within: rowsOf(p.y.Grid, p.chosen.foreground)}
+	if p.magnitude {
+		o.NoiseVariance = noise.VarianceAtMean
+	}
+	return o
+}
+
+func (p *pipeline) priorRisk(m PriorMode, r prior.Risk) PriorRisk {
+	root := func(risk float64) float64 { return math.Sqrt(max(risk, 0)) }
+	out := PriorRisk{Prior: m.String(), RMSE: root(r.Mean(nil)), MSE: r.Mean(nil), StdErr: r.StdErr, Voxels: r.Voxels}
+	if p.table != nil {
+		for _, shell := range p.table.Shells(p.o.B0Threshold).All {
+			out.Shells = append(out.Shells, ShellRisk{shell.B, root(r.Mean(shell.Volumes))})
+		}
+	}
+	return out
+}

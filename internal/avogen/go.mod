@@ -1,0 +1,13 @@
+// The generator of the assembly in ../fastblas and ../symeig: a module of its
+// own, so that avo is no dependency of the program.
+module github.com/dmri-denoise/dmri-denoise/internal/avogen
+
+go 1.26.0
+
+require github.com/mmcloughlin/avo v0.5.0
+
+require (
+	golang.org/x/mod v0.41.0 // indirect
+	golang.org/x/sync v0.23.0 // indirect
+	golang.org/x/tools v0.51.0 // indirect
+)

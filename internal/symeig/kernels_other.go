@@ -1,0 +1,7 @@
+//go:build !amd64 || noasm
+
+package symeig
+
+const accelerated = false
+
+func machineKernels() kernels { return twins }
