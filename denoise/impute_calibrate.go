@@ -19,6 +19,7 @@ type calibration struct {
 	ratio  []float32 // per voxel, variance of the errors made over variance expected by the line
 	shells []gradients.Shell
 	scale  []float64 // per shell, correction of ratio
+	scale2 float64   // average variance that the model claimed there
 }
 
 // line gives the variance of errors as a linear function of the variance that
@@ -37,6 +38,9 @@ func (m *moments) add(claimed, made float64) {
 	m.xx += claimed * claimed
 	m.xy += claimed * made
 }
+
+// scale multiplies the errors made.
+func (m *moments) scale(f float64) { m.y, m.xy = m.y*f, m.xy*f }
 
 // fit returns a line whose mean is the mean of the errors made, at least floor,
 // with neither part negative. Its slope is halfway between that of least squares
@@ -73,8 +77,8 @@ func (c *calibration) variance(v int32, b, claimed float64) float64 {
 const (
 	heldOneIn        = 8    // directions of a shell held out for calibration
 	leastHeldShell   = 8    // directions below which a shell gives none
-	calibrationCount = 2000 // held-out measurements behind the local spread: its standard error is 3 % of the noise variance
-	calibrationShare = 0.5  // weight of the average beside them
+	calibrationCount = 8000 // held-out measurements behind the local spread, which a narrower window makes unsteady
+	calibrationShare = 1.0  // weight of the average beside them
 	leastError       = 1e-3 // variance of errors that is never undercut, in σ²
 	leastAmplitude   = 2.5  // signals below this many σ are floor as much as signal and do not calibrate
 	nominal          = 0.9
@@ -154,28 +158,26 @@ type trial struct {
 	sigma     []float32
 	magnitude bool
 	// Per voxel and held-out volume, in units of the noise variance.
-	square, claimed []float32
+	residual, square, claimed []float32
+	explained                 []float32 // by the noise of the measurement
+	power                     power
 }
 
-// excess returns the squared error of a prediction x (in σ) of the clean signal
-// beyond what the noise of the measurement y explains, and whether it counts.
-func excess(y, x float64, magnitude bool) (float64, bool) {
+// residualOf returns the difference of a measurement y to the prediction x of its
+// clean signal (in σ), and whether it counts.
+func residualOf(y, x float64, magnitude bool) (float64, bool) {
 	if !magnitude {
-		return (y-x)*(y-x) - 1, true
+		return y - x, true
 	}
-	if x < leastAmplitude {
-		return 0, false
-	}
-	d := y - noise.RicianMean(x)
-	return d*d - noise.KoayFactor(x), true
+	return y - noise.RicianMean(x), x >= leastAmplitude
 }
 
 func (t *trial) run(ctx context.Context, p *predictor, voxels []int32, foreground []bool) (*calibration, error) {
 	nx, ny, nz, _ := t.series.Dims()
 	size, n := nx*ny*nz, len(t.held)
-	t.square, t.claimed = make([]float32, size*n), make([]float32, size*n)
-	for i := range t.square {
-		t.square[i] = float32(math.NaN())
+	t.residual, t.claimed, t.explained = make([]float32, size*n), make([]float32, size*n), make([]float32, size*n)
+	for i := range t.residual {
+		t.residual[i] = float32(math.NaN())
 	}
 	err := p.run(ctx, voxels, func(v int32, e *estimate) {
 		for i, volume := range t.held {
@@ -183,15 +185,37 @@ func (t *trial) run(ctx context.Context, p *predictor, voxels []int32, foregroun
 				continue
 			}
 			y := float64(t.series.Volume(volume)[v] / t.sigma[v])
-			if d, ok := excess(y, e.mean[i], t.magnitude); ok {
-				t.square[int(v)*n+i], t.claimed[int(v)*n+i] = float32(d), float32(e.std[i]*e.std[i])
+			if d, ok := residualOf(y, e.mean[i], t.magnitude); ok {
+				at := int(v)*n + i
+				t.residual[at], t.claimed[at], t.explained[at] = float32(d), float32(e.std[i]*e.std[i]), 1
+				if t.magnitude {
+					t.explained[at] = float32(noise.KoayFactor(e.mean[i]))
+				}
 			}
 		}
 	})
 	if err != nil {
 		return nil, err
 	}
+	for i, r := range t.residual {
+		if r == r {
+			t.power.add(float64(r), float64(t.explained[i]))
+		}
+	}
+	t.square = squaredErrors(t.residual, nx, ny, nz, n)
+	var products, count float64
+	for _, s := range t.square {
+		if s == s {
+			products += float64(s)
+			count++
+		}
+	}
+	lift := float32(t.power.lift(products, count))
+	for i := range t.square {
+		t.square[i] *= lift
+	}
 	c := t.maps(nx, ny, nz)
+	c.scale2 = p.process.Variance()
 	t.report(c)
 	return c, nil
 }
@@ -270,7 +294,7 @@ func (t *trial) report(c *calibration) {
 			continue
 		}
 		spread := 1 + c.variance(int32(at/n), t.table.BVals[t.held[at%n]], float64(t.claimed[at]))
-		if float64(square)+1 <= nominalWidth*nominalWidth*spread {
+		if r := float64(t.residual[at]); r*r <= nominalWidth*nominalWidth*spread {
 			inside++
 		}
 		count++

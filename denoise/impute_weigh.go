@@ -16,7 +16,7 @@ func (f *refinement) weigh(r *Result, made *slicePrediction) {
 		f.geometric = 1
 	}
 	var cross, square float64
-	f.eachHeld(r, made, func(y, model, local, _ float64) {
+	f.eachHeld(r, made, func(_ int, y, model, local, _ float64) {
 		cross += (y - local) * (model - local)
 		square += (model - local) * (model - local)
 	})
@@ -28,32 +28,52 @@ func (f *refinement) weigh(r *Result, made *slicePrediction) {
 
 // measureErrors finds how large the errors of the weighed prediction are.
 func (f *refinement) measureErrors(r *Result, made *slicePrediction) {
-	sums := &moments{}
-	f.eachHeld(r, made, func(y, model, local, std float64) {
+	// Products of residuals of neighbours along x; see squaredErrors.
+	sums, products, whole := &moments{}, &lags{}, &power{}
+	var before [2]float64 // residuals one and two voxels back
+	last := -3
+	f.eachHeld(r, made, func(v int, y, model, local, std float64) {
 		x := f.geometric*model + (1-f.geometric)*local
-		explained := 1.0
+		d := y - x
 		if f.magnitude { // y is an amplitude by now; its noise is that of a magnitude
-			explained = noise.KoayFactor(x)
+			whole.add(d, noise.KoayFactor(x))
+		} else {
+			whole.add(d, 1)
 		}
-		sums.add(std*std, (y-x)*(y-x)-explained)
+		if v == last+1 {
+			sums.add(std*std, d*before[0])
+			products.one += d * before[0]
+			products.ones++
+			if before[1] == before[1] {
+				products.two += d * before[1]
+				products.twos++
+			}
+		} else {
+			before[0] = math.NaN()
+		}
+		before[0], before[1] = d, before[0]
+		last = v
 	})
+	sums.scale(products.factor())
+	sums.scale(whole.lift(sums.y, sums.n))
 	n := sums.n
 	f.errors = line{constant: defaultError}
 	if n > 0 {
 		f.errors = sums.fit(leastError)
 	}
-	inside := 0.0
-	f.eachHeld(r, made, func(y, model, local, std float64) {
+	inside, visited := 0.0, 0.0
+	f.eachHeld(r, made, func(_ int, y, model, local, std float64) {
 		x := f.geometric*model + (1-f.geometric)*local
 		v := 1 + f.errors.at(std*std)
 		if (y-x)*(y-x) <= nominalWidth*nominalWidth*v {
 			inside++
 		}
+		visited++
 	})
 	s := &f.j.summary
 	s.Geometric = &f.geometric
 	if n > 0 {
-		s.Held = append(s.Held, HeldOut{What: "slices", Count: len(f.held), RMSE: math.Sqrt(max(sums.y/n, 0)), Nominal: nominal, Coverage: inside / n})
+		s.Held = append(s.Held, HeldOut{What: "slices", Count: len(f.held), RMSE: math.Sqrt(max(sums.y/n, 0)), Nominal: nominal, Coverage: inside / visited})
 	}
 }
 
@@ -64,7 +84,7 @@ const defaultError = 0.25
 // eachHeld visits the foreground of the slices held out: the measurement (of a
 // magnitude, the amplitude of that mean), the model's and the denoiser's
 // prediction and the standard deviation that the model claims, all in σ.
-func (f *refinement) eachHeld(r *Result, made *slicePrediction, visit func(y, model, local, std float64)) {
+func (f *refinement) eachHeld(r *Result, made *slicePrediction, visit func(v int, y, model, local, std float64)) {
 	nx, ny, _, _ := f.im.Dims()
 	sigma := r.Sigma.Volume(0)
 	for _, at := range f.held {
@@ -85,7 +105,7 @@ func (f *refinement) eachHeld(r *Result, made *slicePrediction, visit func(y, mo
 			if made.std != nil {
 				std = float64(made.std.Volume(n)[v]) / s
 			}
-			visit(y, model, local, std)
+			visit(v, y, model, local, std)
 		}
 	}
 }
