@@ -126,18 +126,12 @@ func (p *predictor) chunk(ctx context.Context, voxels []int32, store func(v int3
 	}
 	voxel := p.given.NewVoxel()
 	claimed, deviation := make([]float64, n), make([]float64, n)
-	// With all directions the model claims less than with those left for
-	// calibration; the errors in its input stay what they are.
-	raise := 1.0
-	if p.trust != nil {
-		raise = max(1, p.trust.scale2/p.process.Variance())
-	}
 	for i, v := range voxels {
 		at := mean[i*n : (i+1)*n]
 		voxel.Read(rows[i*d : (i+1)*d])
 		voxel.Variance(claimed)
 		for t, variance := range claimed {
-			deviation[t] = math.Sqrt(p.trust.variance(v, p.targets.Points.BVals[t], variance*raise))
+			deviation[t] = math.Sqrt(p.trust.variance(v, p.targets.Points.BVals[t], variance))
 		}
 		p.targets.Combine(e.mean, at)
 		p.targets.Spread(e.std, at, deviation)

@@ -56,9 +56,6 @@ func NewProcess(q *QConditional, schedule diffusion.Schedule) (*Process, error) 
 	return p, nil
 }
 
-// Variance returns the average posterior variance over components and points.
-func (p *Process) Variance() float64 { return p.scale * p.scale }
-
 // Batch is the conditional prior of some voxels: a diffusion.Denoiser on their
 // deviations, one voxel's points after another's.
 type Batch struct {
