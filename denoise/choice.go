@@ -37,6 +37,16 @@ func (m PriorMode) String() string {
 	}
 }
 
+// chosenPrior returns the mode with a name.
+func chosenPrior(name string) PriorMode {
+	for _, m := range []PriorMode{PriorGaussian, PriorSoft, PriorLocal} {
+		if m.String() == name {
+			return m
+		}
+	}
+	return PriorAuto
+}
+
 // PriorSummary says which prior was used and why.
 type PriorSummary struct {
 	Chosen string      `json:"chosen"`

@@ -11,36 +11,36 @@ import (
 	"github.com/dmri-denoise/dmri-denoise/nifti"
 )
 
-// calibration corrects the spread that the q-space model claims. The model
-// takes the denoised series for its input and knows little of the errors left in
-// it; measurements that were held out before denoising show the errors made.
+// calibration gives the variance of the errors of prediction: the one that the
+// q-space model claims, and what comes from the errors in the denoised series,
+// of which the model knows little.
 type calibration struct {
-	line
+	line             // by the errors left in the denoised series
+	input  *errorMap // those
 	ratio  []float32 // per voxel, variance of the errors made over variance expected by the line
-	shells []gradients.Shell
 	scale  []float64 // per shell, correction of ratio
+	factor float64   // of it all
 }
 
-// line gives the variance of errors as a linear function of the variance that
-// the model claims.
+// line gives the variance of errors as a linear function of another.
 type line struct{ constant, slope float64 }
 
-func (l line) at(claimed float64) float64 { return l.constant + l.slope*claimed }
+func (l line) at(x float64) float64 { return l.constant + l.slope*x }
 
 // moments are the sums that a line is fitted from.
 type moments struct{ n, x, y, xx, xy float64 }
 
-func (m *moments) add(claimed, made float64) {
+func (m *moments) add(x, y float64) {
 	m.n++
-	m.x += claimed
-	m.y += made
-	m.xx += claimed * claimed
-	m.xy += claimed * made
+	m.x += x
+	m.y += y
+	m.xx += x * x
+	m.xy += x * y
 }
 
 // fit returns a line whose mean is the mean of the errors made, at least floor,
 // with neither part negative. Its slope is halfway between that of least squares
-// and proportionality: the claimed variance is uncertain too, which makes a line
+// and proportionality: x is uncertain too, which makes a line
 // of least squares too flat.
 func (m *moments) fit(floor float64) line {
 	if m.n == 0 {
@@ -61,20 +61,19 @@ func (c *calibration) variance(v int32, b, claimed float64) float64 {
 	if c == nil {
 		return claimed
 	}
-	best := 0
-	for k, s := range c.shells {
-		if math.Abs(s.B-b) < math.Abs(c.shells[best].B-b) {
-			best = k
-		}
-	}
-	return float64(c.ratio[v]) * c.scale[best] * c.at(claimed)
+	return c.shellVariance(v, c.input.shellNear(b), claimed)
+}
+
+func (c *calibration) shellVariance(v int32, shell int, claimed float64) float64 {
+	return c.factor * (claimed + float64(c.ratio[v])*c.scale[shell]*c.at(float64(c.input.values[shell][v])))
 }
 
 const (
-	heldOneIn        = 8    // directions of a shell held out for calibration
+	heldOneIn        = 12   // directions of a shell held out for calibration
 	leastHeldShell   = 8    // directions below which a shell gives none
-	calibrationCount = 2000 // held-out measurements behind the local spread: its standard error is 3 % of the noise variance
-	calibrationShare = 0.5  // weight of the average beside them
+	calibrationCount = 1000 // squared errors behind the local spread: its standard error is 5 to 10 %
+	calibrationShare = 0.3  // weight of the average beside them
+	leastRatio       = 0.2  // of local to average spread
 	leastError       = 1e-3 // variance of errors that is never undercut, in σ²
 	leastAmplitude   = 2.5  // signals below this many σ are floor as much as signal and do not calibrate
 	nominal          = 0.9
@@ -108,174 +107,234 @@ func (j *imputation) heldVolumes(table *gradients.Table) []int {
 	return held
 }
 
-// calibrate denoises the series once more without some directions and compares
-// their prediction with what was measured. r is the result with all of them; lost
-// marks entries of series that were filled in and are no measurements.
+// calibrate finds out how large the errors of prediction are. r is the result with
+// all directions; lost marks entries of series that were filled in and are no
+// measurements.
+//
+// Held-out measurements alone cannot tell: their noise variance is 1 where that of
+// the errors is 0.05 to 0.2, so that a noise level 1 % off is an error off by a
+// third. So a scan is simulated, the denoised one with fresh noise, and some of
+// its directions are held out: there the errors are known without a noise level to
+// take off. Predictions of the same directions from the measurements show whether
+// the scan holds more than the simulation does.
 func (j *imputation) calibrate(ctx context.Context, r *Result, series *nifti.Image, table *gradients.Table, lost *impute.Lost) (*calibration, error) {
 	held := j.heldVolumes(table)
 	if len(held) == 0 {
 		j.note("no shell has the %d directions needed to hold some out: standard deviations are the model's own", leastHeldShell)
 		return nil, nil
 	}
-	var rest []int
+	nx, ny, nz, _ := series.Dims()
+	t := &trial{j: j, table: table, held: held, lost: lost, r: r, magnitude: r.Summary.RicianCorrected, nx: nx, ny: ny, nz: nz}
 	for n := range table.Len() {
 		if !slices.Contains(held, n) {
-			rest = append(rest, n)
+			t.rest = append(t.rest, n)
 		}
 	}
-	o := j.passOptions(r)
-	part, err := j.core(ctx, series.Select(rest), table.Select(rest), o)
+	simulated, err := t.predict(ctx, simulate(r, j.o.Seed))
 	if err != nil {
 		return nil, err
 	}
-	g, err := j.learn(ctx, part, table.Select(rest))
+	real, err := t.predict(ctx, series)
 	if err != nil {
 		return nil, err
 	}
-	all := make([]int, len(rest))
-	for i := range all {
-		all[i] = i
-	}
-	p, err := j.newPredictor(g, all, impute.OwnTargets(table.Select(held)))
-	if err != nil {
-		return nil, err
-	}
-	t := &trial{j: j, table: table, held: held, series: series, lost: lost, sigma: g.sigma, magnitude: r.Summary.RicianCorrected}
-	return t.run(ctx, p, g.voxels, r.Foreground)
-}
-
-// trial compares predictions with measurements that were held out.
-type trial struct {
-	j         *imputation
-	table     *gradients.Table
-	held      []int
-	series    *nifti.Image
-	lost      *impute.Lost
-	sigma     []float32
-	magnitude bool
-	// Per voxel and held-out volume, in units of the noise variance.
-	square, claimed []float32
-}
-
-// excess returns the squared error of a prediction x (in σ) of the clean signal
-// beyond what the noise of the measurement y explains, and whether it counts.
-func excess(y, x float64, magnitude bool) (float64, bool) {
-	if !magnitude {
-		return (y-x)*(y-x) - 1, true
-	}
-	if x < leastAmplitude {
-		return 0, false
-	}
-	d := y - noise.RicianMean(x)
-	return d*d - noise.KoayFactor(x), true
-}
-
-func (t *trial) run(ctx context.Context, p *predictor, voxels []int32, foreground []bool) (*calibration, error) {
-	nx, ny, nz, _ := t.series.Dims()
-	size, n := nx*ny*nz, len(t.held)
-	t.square, t.claimed = make([]float32, size*n), make([]float32, size*n)
-	for i := range t.square {
-		t.square[i] = float32(math.NaN())
-	}
-	err := p.run(ctx, voxels, func(v int32, e *estimate) {
-		for i, volume := range t.held {
-			if t.lost.Is(volume, int(v)/(nx*ny)) || !foreground[v] {
-				continue
-			}
-			y := float64(t.series.Volume(volume)[v] / t.sigma[v])
-			if d, ok := excess(y, e.mean[i], t.magnitude); ok {
-				t.square[int(v)*n+i], t.claimed[int(v)*n+i] = float32(d), float32(e.std[i]*e.std[i])
-			}
-		}
-	})
-	if err != nil {
-		return nil, err
-	}
-	c := t.maps(nx, ny, nz)
-	t.report(c)
+	t.square, t.claimed = simulated.square(r.Denoised), simulated.claimed
+	t.input = newErrorMap(r.Denoised.Select(t.rest), simulated.part.Denoised, simulated.sigma, table.Select(t.rest), j.o.B0Threshold,
+		func(_, v int) bool { return r.Foreground[v] && simulated.part.Mask[v] })
+	c := t.maps()
+	c.factor = t.likeness(simulated, real, series)
+	c.factor *= t.lift(c, real, series)
+	t.report(c, real, series)
+	// With all directions to predict from, errors are smaller in proportion.
+	c.factor *= float64(len(t.rest)) / float64(table.Len())
 	return c, nil
 }
 
-// maps smooths what was found over space and compares the shells.
-func (t *trial) maps(nx, ny, nz int) *calibration {
-	n, size := len(t.held), nx*ny*nz
-	c := &calibration{ratio: make([]float32, size)}
-	c.shells = t.table.Shells(t.j.o.B0Threshold).All
+// trial compares predictions of directions that were held out with what is known
+// of them.
+type trial struct {
+	j          *imputation
+	table      *gradients.Table
+	held, rest []int
+	lost       *impute.Lost
+	r          *Result
+	magnitude  bool
+	nx, ny, nz int
+	// Per voxel and held-out volume, in units of the noise variance.
+	square, claimed []float32
+	input           *errorMap
+}
+
+// foretold are the predictions of the held-out volumes, per voxel and volume, and
+// the variance that the model claims, in units of the noise; NaN where there is
+// none.
+type foretold struct {
+	t             *trial
+	mean, claimed []float32
+	sigma         []float32
+	part          *Result
+}
+
+// predict denoises the rest of a series and predicts what was held out.
+func (t *trial) predict(ctx context.Context, series *nifti.Image) (*foretold, error) {
+	table := t.table.Select(t.rest)
+	part, err := t.j.core(ctx, series.Select(t.rest), table, t.j.passOptions(t.r))
+	if err != nil {
+		return nil, err
+	}
+	g, err := t.j.learn(ctx, part, table)
+	if err != nil {
+		return nil, err
+	}
+	p, err := t.j.newPredictor(g, numbers(len(t.rest)), impute.OwnTargets(t.table.Select(t.held)))
+	if err != nil {
+		return nil, err
+	}
+	n := len(t.held)
+	f := &foretold{t: t, mean: make([]float32, t.nx*t.ny*t.nz*n), claimed: make([]float32, t.nx*t.ny*t.nz*n), sigma: g.sigma, part: part}
+	for i := range f.mean {
+		f.mean[i] = float32(math.NaN())
+	}
+	return f, p.run(ctx, g.voxels, func(v int32, e *estimate) {
+		for i, volume := range t.held {
+			if !t.lost.Is(volume, int(v)/(t.nx*t.ny)) && t.r.Foreground[v] {
+				f.mean[int(v)*n+i], f.claimed[int(v)*n+i] = float32(e.mean[i]), float32(e.std[i]*e.std[i])
+			}
+		}
+	})
+}
+
+// likeness returns how many times larger squared errors are than simulated.
+func (t *trial) likeness(simulated, real *foretold, series *nifti.Image) float64 {
+	n, size := len(t.held), t.nx*t.ny*t.nz
+	l := &likeness{}
+	a, b := make([]float32, size), make([]float32, size)
+	residual := make([]float32, len(real.mean))
+	for i := range residual {
+		residual[i] = float32(math.NaN())
+	}
+	real.each(series, func(at int, d, _ float64) { residual[at] = float32(d) })
+	for i, volume := range t.held {
+		for v := range size {
+			a[v], b[v] = residual[v*n+i], t.r.Denoised.Volume(volume)[v]/simulated.sigma[v]-simulated.mean[v*n+i]
+		}
+		l.add(a, b, t.nx, t.ny, t.nz)
+	}
+	return l.factor()
+}
+
+// square returns the squared differences to a truth.
+func (f *foretold) square(truth *nifti.Image) []float32 {
+	out := make([]float32, len(f.mean))
+	n := len(f.t.held)
+	for at, x := range f.mean {
+		v := at / n
+		d := truth.Volume(f.t.held[at%n])[v]/f.sigma[v] - x
+		out[at] = d * d
+	}
+	return out
+}
+
+// each visits the predictions that a measurement can be compared with: the
+// difference, what noise explains of its square, and where.
+func (f *foretold) each(series *nifti.Image, visit func(at int, d, explained float64)) {
+	n := len(f.t.held)
+	for at, x32 := range f.mean {
+		if x32 != x32 {
+			continue
+		}
+		v, x := at/n, float64(x32)
+		d, explained := float64(series.Volume(f.t.held[at%n])[v]/f.sigma[v])-x, 1.0
+		if f.t.magnitude {
+			if x < leastAmplitude {
+				continue
+			}
+			d, explained = d+x-noise.RicianMean(x), noise.KoayFactor(x)
+		}
+		visit(at, d, explained)
+	}
+}
+
+// lift returns the factor by which the errors shown by held-out measurements
+// are beyond doubt larger than the calibration says; at least 1.
+func (t *trial) lift(c *calibration, real *foretold, series *nifti.Image) float64 {
+	m := &excess{}
+	real.each(series, func(at int, d, explained float64) {
+		n := len(t.held)
+		m.add(d*d-explained, c.shellVariance(int32(at/n), c.input.shellNear(t.table.BVals[t.held[at%n]]), float64(real.claimed[at])))
+	})
+	return m.lift()
+}
+
+// maps smooths over space what was found, and compares the shells.
+func (t *trial) maps() *calibration {
+	n, size := len(t.held), t.nx*t.ny*t.nz
+	c := &calibration{input: t.input, ratio: make([]float32, size), factor: 1}
+	shells := make([]int, n)
+	for i, volume := range t.held {
+		shells[i] = c.input.shellNear(t.table.BVals[volume])
+	}
+	input := func(at int) float64 { return float64(c.input.values[shells[at%n]][at/n]) }
 	sums := &moments{}
-	for i, square := range t.square {
+	for at, square := range t.square {
 		if square == square {
-			sums.add(float64(t.claimed[i]), float64(square))
+			sums.add(input(at), float64(square-t.claimed[at]))
 		}
 	}
 	c.line = sums.fit(leastError)
-	made, claimed := make([]float32, size), make([]float32, size)
+	made, expected := make([]float32, size), make([]float32, size)
 	weight := make([]float32, size)
-	var allMade, allClaimed float64
-	shellMade, shellClaimed := make([]float64, len(c.shells)), make([]float64, len(c.shells))
-	for v := range size {
-		for i, volume := range t.held {
-			square := t.square[v*n+i]
-			if square != square {
-				continue
-			}
-			model := float32(c.at(float64(t.claimed[v*n+i])))
-			made[v] += square
-			claimed[v] += model
-			weight[v]++
-			k := shellOf(c.shells, volume)
-			shellMade[k] += float64(square)
-			shellClaimed[k] += float64(model)
-			allMade += float64(square)
-			allClaimed += float64(model)
+	var allMade, allExpected float64
+	shellMade, shellExpected := make([]float64, len(c.input.shells)), make([]float64, len(c.input.shells))
+	for at, square := range t.square {
+		if square != square {
+			continue
 		}
-		if weight[v] > 0 {
-			made[v] /= weight[v]
-			claimed[v] /= weight[v]
-		}
+		v, k := at/n, shells[at%n]
+		beyond, model := float64(square-t.claimed[at]), c.at(input(at))
+		made[v] += float32(beyond)
+		expected[v] += float32(model)
+		weight[v]++
+		shellMade[k] += beyond
+		shellExpected[k] += model
+		allMade += beyond
+		allExpected += model
 	}
-	// A Gaussian window of standard deviation s holds 15.7·s³ voxels.
+	for v, w := range weight {
+		made[v] /= max(w, 1)
+		expected[v] /= max(w, 1)
+	}
+	// A Gaussian window of standard deviation sd holds 15.7·sd³ voxels.
 	sd := max(math.Cbrt(calibrationCount/float64(n)/15.75), 0.8)
-	prior := calibrationShare * calibrationCount
 	again := slices.Clone(weight)
-	impute.WeightedMean(made, weight, nx, ny, nz, sd, prior)
-	impute.WeightedMean(claimed, again, nx, ny, nz, sd, prior)
-	floor := 0.1 * allMade / max(allClaimed, 1e-12)
+	impute.WeightedMean(made, weight, t.nx, t.ny, t.nz, sd, calibrationShare*calibrationCount)
+	impute.WeightedMean(expected, again, t.nx, t.ny, t.nz, sd, calibrationShare*calibrationCount)
 	for v := range c.ratio {
-		c.ratio[v] = float32(max(float64(made[v])/max(float64(claimed[v]), 1e-12), floor, 1e-3))
+		c.ratio[v] = max(made[v]/max(expected[v], 1e-9), leastRatio)
 	}
-	for k := range c.shells {
+	for k := range c.input.shells {
 		c.scale = append(c.scale, 1)
-		if shellClaimed[k] > 0 && allMade > 0 {
-			c.scale[k] = max(shellMade[k]/shellClaimed[k]*allClaimed/allMade, 0.1)
+		if shellExpected[k] > 0 && allMade > 0 {
+			c.scale[k] = max(shellMade[k]/shellExpected[k]*allExpected/allMade, leastRatio)
 		}
 	}
 	return c
 }
 
-func shellOf(shells []gradients.Shell, volume int) int {
-	for k, s := range shells {
-		if slices.Contains(s.Volumes, volume) {
-			return k
-		}
-	}
-	panic("denoise: a volume without a shell")
-}
-
 // report puts error and coverage of the held-out measurements into the summary.
-func (t *trial) report(c *calibration) {
+func (t *trial) report(c *calibration, real *foretold, series *nifti.Image) {
 	n := len(t.held)
-	inside, count, sum := 0, 0, 0.0
-	for at, square := range t.square {
-		if square != square {
-			continue
-		}
-		spread := 1 + c.variance(int32(at/n), t.table.BVals[t.held[at%n]], float64(t.claimed[at]))
-		if float64(square)+1 <= nominalWidth*nominalWidth*spread {
+	var inside, count, sum float64
+	real.each(series, func(at int, d, explained float64) {
+		variance := c.variance(int32(at/n), t.table.BVals[t.held[at%n]], float64(real.claimed[at]))
+		if d*d <= nominalWidth*nominalWidth*(explained+variance) {
 			inside++
 		}
+		sum += variance
 		count++
-		sum += float64(square)
+	})
+	if count > 0 {
+		t.j.summary.Held = append(t.j.summary.Held, HeldOut{What: "volumes", Count: n, RMSE: math.Sqrt(sum / count),
+			Nominal: nominal, Coverage: inside / count})
 	}
-	t.j.summary.Held = append(t.j.summary.Held, HeldOut{What: "volumes", Count: n, RMSE: math.Sqrt(max(sum/float64(max(count, 1)), 0)),
-		Nominal: nominal, Coverage: float64(inside) / float64(max(count, 1))})
 }

@@ -20,8 +20,9 @@ import (
 // the prediction from the first pass's denoised directions, without noise. Some
 // clean slices are treated as lost in these two passes: comparing what is
 // predicted there with what was measured tells how the q-space model and the
-// local denoiser should be weighed, and how large errors are. Third pass: the same
-// with those slices back; the prediction from it is the result.
+// local denoiser should be weighed. Third pass: the same with those slices back; the
+// prediction from it is the result. Where spread is asked for, a fourth pass over
+// a simulated scan tells how large errors are.
 func (j *imputation) refine(ctx context.Context, im *nifti.Image) (*Result, error) {
 	f := &refinement{j: j, im: im, table: j.keptTable, lost: j.keptLost, tried: j.keptLost, o: j.o}
 	f.magnitude = j.o.Rician == RicianOn || j.o.Rician == RicianAuto && f.nonNegative()
@@ -39,8 +40,10 @@ func (j *imputation) refine(ctx context.Context, im *nifti.Image) (*Result, erro
 	if err != nil {
 		return nil, err
 	}
-	measured := r.Summary.Sigma
+	measured, choice := r.Summary.Sigma, r.Summary.Prior
 	f.o = j.passOptions(r)
+	var real []heldVoxel
+	tried, fill := f.tried, (*nifti.Image)(nil)
 	for pass := range 2 {
 		made, err := f.predict(ctx, r)
 		if err != nil {
@@ -48,16 +51,27 @@ func (j *imputation) refine(ctx context.Context, im *nifti.Image) (*Result, erro
 		}
 		if pass == 1 {
 			f.weigh(r, made)
+			f.eachHeld(r, made, func(at heldVoxel) { real = append(real, at) })
 			f.blend(r, made)
 			f.tried = f.lost
 			f.o.Sampler = j.o.Sampler
 		}
 		j.filled = f.filled(made)
+		if pass == 0 {
+			fill = j.filled
+		}
 		if r, err = j.core(ctx, j.filled, f.table, f.o); err != nil {
 			return nil, err
 		}
 	}
-	r.Summary.Sigma = measured
+	r.Summary.Sigma, r.Summary.Prior = measured, choice
+	if j.uncertain() {
+		if err := f.measureErrors(ctx, r, fill, tried, real); err != nil {
+			return nil, err
+		}
+		f.report(real)
+	}
+	j.summary.Geometric = &f.geometric
 	return r, f.replace(ctx, r)
 }
 
@@ -73,7 +87,10 @@ type refinement struct {
 	magnitude bool
 
 	geometric float64 // weight of the q-space model
-	errors    line    // variance of errors, in σ², by the variance that the model claims
+	errors    line    // variance of errors beyond the model's claim, in σ², by those of input
+	input     *errorMap
+	scale     []float64 // of that, per shell of input
+	factor    float64   // of the whole variance
 }
 
 // nonNegative reports whether no measured value is negative.
@@ -90,7 +107,7 @@ func (f *refinement) nonNegative() bool {
 }
 
 const (
-	heldShare   = 0.02 // of the slices held out
+	heldShare   = 0.04 // of the slices held out
 	leastHeld   = 24
 	leastVoxels = 40  // of a slice worth holding out
 	mostLost    = 0.2 // of the volumes of one slice, with those held out
@@ -308,7 +325,7 @@ func (f *refinement) replaceAt(r *Result, made *slicePrediction, n, v int, sigma
 	if made.std != nil {
 		claimed = float64(made.std.Volume(n)[v]) / sigma
 	}
-	spread := math.Sqrt(f.errors.at(claimed * claimed))
+	spread := math.Sqrt(f.variance(n, v, claimed))
 	if claimed > 0 {
 		factor = spread / claimed
 	}

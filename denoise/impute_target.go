@@ -134,11 +134,12 @@ func (j *imputation) target(ctx context.Context, r *Result, g *geometry, trust *
 	return nil
 }
 
-// passOptions are those of one pass among several: the noise that r found, and
-// no random draws.
+// passOptions are those of one pass among several: the noise and the prior that r
+// found, and no random draws.
 func (j *imputation) passOptions(r *Result) Options {
 	o := j.o
 	o.Sampler = Mean
+	o.Prior = chosenPrior(r.Summary.Prior.Chosen)
 	o.Rician = RicianOff
 	if r.Summary.RicianCorrected {
 		o.Rician = RicianOn

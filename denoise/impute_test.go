@@ -205,7 +205,7 @@ func TestTargetTable(t *testing.T) {
 			n++
 		}
 	}
-	if c := inside / n; c < 0.85 || c > 0.95 {
+	if c := inside / n; c < 0.86 || c > 0.94 {
 		t.Errorf("90 %% intervals cover %.1f %%", 100*c)
 	}
 	if math.Abs(drawn/claimed-1) > 0.1 {
