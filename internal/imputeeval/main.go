@@ -38,7 +38,7 @@ func main() {
 
 // content is what the page's template is filled with.
 type content struct {
-	Held, Half, Known, Others, Dropout, Clean, Coverage string
+	Held, Half, Known, Others, Dropout, Clean, Coverage, Seeds string
 	Missing                                             []string
 }
 
@@ -56,6 +56,7 @@ func (e *evaluation) write(out string) error {
 		{"dropout", &c.Dropout, e.dropout},
 		{"clean scans", &c.Clean, e.clean},
 		{"coverage", &c.Coverage, e.coverage},
+		{"coverage by seed", &c.Seeds, e.seeds},
 	} {
 		fmt.Fprintln(os.Stderr, step.name)
 		text, err := step.make()
