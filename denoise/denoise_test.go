@@ -30,8 +30,13 @@ func head(t testing.TB, o phantom.Options) (*phantom.Phantom, []bool) {
 	return p, mask
 }
 
+// run is Run without the choice of the prior, which takes as long as two runs
+// and has a test of its own.
 func run(t testing.TB, im *nifti.Image, table *gradients.Table, o Options) *Result {
 	t.Helper()
+	if o.Prior == PriorAuto {
+		o.Prior = PriorGaussian
+	}
 	r, err := Run(t.Context(), im, table, o)
 	if err != nil {
 		t.Fatal(err)
@@ -120,6 +125,22 @@ func TestRunRemovesRicianBias(t *testing.T) {
 	g, mask := head(t, phantom.Options{Protocol: "small", SNR: 10, Seed: 5})
 	if r := run(t, g.Noisy, nil, Options{Mask: mask}); r.Summary.RicianCorrected {
 		t.Error("auto takes a scan with negative values for a magnitude")
+	}
+}
+
+// Auto gives what its choice gives, and says what it was made from.
+func TestRunChoosesThePrior(t *testing.T) {
+	p, mask := head(t, phantom.Options{Protocol: "small", SNR: 20, Seed: 1, Shape: [3]int{16, 18, 6}})
+	auto, err := Run(t.Context(), p.Noisy, p.Table, Options{Mask: mask})
+	if err != nil {
+		t.Fatal(err)
+	}
+	choice := auto.Summary.Prior
+	if len(choice.Risks) != 2 || chosenPrior(choice.Chosen) == PriorAuto {
+		t.Fatalf("choice %+v", choice)
+	}
+	if again := run(t, p.Noisy, p.Table, Options{Mask: mask, Prior: chosenPrior(choice.Chosen)}); !slices.Equal(auto.Denoised.Voxels(), again.Denoised.Voxels()) {
+		t.Errorf("auto differs from %s, its choice", choice.Chosen)
 	}
 }
 

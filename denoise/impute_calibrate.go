@@ -80,7 +80,7 @@ const (
 	nominalWidth     = 1.6448536269514722
 )
 
-// heldVolumes picks one in eight directions of each shell.
+// heldVolumes picks one in twelve directions of each shell.
 func (j *imputation) heldVolumes(table *gradients.Table) []int {
 	var held []int
 	shells := table.Shells(j.o.B0Threshold)
@@ -134,13 +134,14 @@ func (j *imputation) calibrate(ctx context.Context, r *Result, series *nifti.Ima
 	if err != nil {
 		return nil, err
 	}
+	t.square, t.claimed = simulated.square(r.Denoised), simulated.claimed
+	t.input = newErrorMap(r.Denoised.Select(t.rest), simulated.part.Denoised, simulated.sigma, table.Select(t.rest), j.o.B0Threshold,
+		func(_, v int) bool { return r.Foreground[v] && simulated.part.Mask[v] })
+	simulated.part = nil // a series, and no longer needed
 	real, err := t.predict(ctx, series)
 	if err != nil {
 		return nil, err
 	}
-	t.square, t.claimed = simulated.square(r.Denoised), simulated.claimed
-	t.input = newErrorMap(r.Denoised.Select(t.rest), simulated.part.Denoised, simulated.sigma, table.Select(t.rest), j.o.B0Threshold,
-		func(_, v int) bool { return r.Foreground[v] && simulated.part.Mask[v] })
 	c := t.maps()
 	c.factor = t.likeness(simulated, real, series)
 	c.factor *= t.lift(c, real, series)

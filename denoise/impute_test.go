@@ -56,7 +56,7 @@ func errorIn(p *phantom.Phantom, im *nifti.Image, mask []bool, n, first, last in
 
 func TestImputeAutoLeavesCleanScansAlone(t *testing.T) {
 	for _, rician := range []bool{false, true} {
-		p, _ := head(t, phantom.Options{Protocol: "small", SNR: 15, Rician: rician, Seed: 3, Shape: [3]int{24, 24, 10}})
+		p, _ := head(t, phantom.Options{Protocol: "small", SNR: 15, Rician: rician, Seed: 3, Shape: [3]int{20, 20, 8}})
 		auto := run(t, p.Noisy, p.Table, Options{})
 		off := run(t, p.Noisy, p.Table, Options{Imputing: Imputing{Mode: ImputeOff}})
 		if !same(auto.Denoised, off.Denoised) || !same(auto.Sigma, off.Sigma) {
@@ -70,10 +70,10 @@ func TestImputeAutoLeavesCleanScansAlone(t *testing.T) {
 
 // The definition of lost: whatever stands there, the output is the same.
 func TestLostValuesAreNeverRead(t *testing.T) {
-	p, _ := head(t, phantom.Options{Protocol: "small", SNR: 15, Rician: true, Seed: 4, Shape: [3]int{20, 20, 8}})
+	p, _ := head(t, phantom.Options{Protocol: "small", SNR: 15, Rician: true, Seed: 4, Shape: [3]int{16, 16, 8}})
 	const list = "7:2-4,12:5,20"
 	var first *Result
-	for _, garbage := range []float32{3, -1e6, float32(math.NaN()), 1e7} {
+	for _, garbage := range []float32{3, float32(math.NaN()), -1e7} {
 		im := copyOf(p.Noisy)
 		overwrite(im, 7, 2, 4, garbage)
 		overwrite(im, 12, 5, 5, garbage)
@@ -90,7 +90,7 @@ func TestLostValuesAreNeverRead(t *testing.T) {
 }
 
 func TestImputedSlicesAndVolumes(t *testing.T) {
-	p, mask := head(t, phantom.Options{Protocol: "clinical", SNR: 15, Rician: true, Seed: 5, Shape: [3]int{32, 32, 10}})
+	p, mask := head(t, phantom.Options{Protocol: "clinical", SNR: 15, Rician: true, Seed: 5, Shape: [3]int{24, 24, 10}})
 	im := copyOf(p.Noisy)
 	overwrite(im, 10, 3, 5, 0)
 	overwrite(im, 40, 0, 9, float32(math.NaN()))
@@ -160,7 +160,7 @@ func TestVolumesThatCannotBeImputed(t *testing.T) {
 
 // Slices are replaced without a table, too: from the other slices of the volume.
 func TestSlicesWithoutATable(t *testing.T) {
-	p, mask := head(t, phantom.Options{Protocol: "small", SNR: 20, Seed: 7, Shape: [3]int{32, 32, 12}})
+	p, mask := head(t, phantom.Options{Protocol: "small", SNR: 20, Seed: 7, Shape: [3]int{28, 28, 10}})
 	im := copyOf(p.Noisy)
 	overwrite(im, 9, 4, 5, 1)
 	r := run(t, im, nil, Options{Mask: mask, Imputing: Imputing{Mode: ImputeNamed, Lost: spans(t, "9:4-5")}})

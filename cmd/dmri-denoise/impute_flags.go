@@ -112,6 +112,9 @@ func (f imputeFlags) memory(voxels, volumes int, target *gradients.Table) int64 
 	total := int64(0)
 	if f.mode == denoise.ImputeNamed {
 		total += 4 * series
+		if f.stdOut != "" || f.samples > 0 {
+			total += 2 * series // the pass that calibrates the spread
+		}
 	}
 	made := int64(1 + f.samples)
 	if f.stdOut != "" {
@@ -121,7 +124,7 @@ func (f imputeFlags) memory(voxels, volumes int, target *gradients.Table) int64 
 	case target != nil:
 		total += made * 4 * int64(voxels) * int64(target.Len())
 		if made > 1 {
-			total += 2 * series // the pass that calibrates the spread
+			total += 3 * series // the passes that calibrate the spread
 		}
 	case made > 1:
 		total += made * series

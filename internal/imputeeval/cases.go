@@ -23,6 +23,7 @@ type evaluation struct {
 	picture string // "" for none
 	threads int
 	quick   bool
+	only    string // step, "" for all
 	missing []string
 	covered []coverageRow
 }

@@ -43,8 +43,7 @@ func (e *evaluation) knownOf(s *scan) (row, error) {
 			spans = append(spans, impute.Span{First: n, Last: n, FirstSlice: z, LastSlice: z})
 		}
 	}
-	r, err := denoise.Run(e.ctx, s.noisy, s.table, denoise.Options{Mask: s.mask, Rician: s.rician, Threads: e.threads,
-		Imputing: denoise.Imputing{Mode: denoise.ImputeNamed, Lost: spans}})
+	r, err := denoise.Run(e.ctx, s.noisy, s.table, e.options(s, denoise.Imputing{Mode: denoise.ImputeNamed, Lost: spans}))
 	if err != nil {
 		return row{}, err
 	}
@@ -128,7 +127,7 @@ func (e *evaluation) dropout() (string, error) {
 func (e *evaluation) dropoutOf(b *strings.Builder, s *scan, seed uint64) error {
 	spoilt, bad := s.attenuate(0.05, seed)
 	run := func(s *scan, mode denoise.ImputeMode, std bool) (*denoise.Result, error) {
-		return denoise.Run(e.ctx, s.noisy, s.table, denoise.Options{Mask: s.mask, Rician: s.rician, Threads: e.threads, Imputing: denoise.Imputing{Mode: mode, Std: std}})
+		return denoise.Run(e.ctx, s.noisy, s.table, e.options(s, denoise.Imputing{Mode: mode, Std: std}))
 	}
 	clean, err := run(s, denoise.ImputeAuto, false)
 	if err != nil {

@@ -25,11 +25,12 @@ func main() {
 	out := flag.String("out", "docs/imputation.md", "page to write; - for standard output")
 	threads := flag.Int("threads", 2, "threads")
 	picture := flag.String("picture", "", "picture of replaced slices to draw")
+	only := flag.String("only", "", "print the table of this step alone, such as coverage by seed")
 	quick := flag.Bool("quick", false, "small phantoms only, for trying things out")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	e := &evaluation{ctx: ctx, data: *data, picture: *picture, threads: *threads, quick: *quick}
+	e := &evaluation{ctx: ctx, data: *data, picture: *picture, threads: *threads, quick: *quick, only: *only}
 	if err := e.write(*out); err != nil {
 		fmt.Fprintln(os.Stderr, "imputeeval:", err)
 		os.Exit(1)
@@ -38,8 +39,8 @@ func main() {
 
 // content is what the page's template is filled with.
 type content struct {
-	Held, Half, Known, Others, Dropout, Clean, Coverage string
-	Missing                                             []string
+	Held, Half, Known, Others, Dropout, Clean, Coverage, Seeds string
+	Missing                                                    []string
 }
 
 func (e *evaluation) write(out string) error {
@@ -56,7 +57,11 @@ func (e *evaluation) write(out string) error {
 		{"dropout", &c.Dropout, e.dropout},
 		{"clean scans", &c.Clean, e.clean},
 		{"coverage", &c.Coverage, e.coverage},
+		{"coverage by seed", &c.Seeds, e.seeds},
 	} {
+		if e.only != "" && e.only != step.name {
+			continue
+		}
 		fmt.Fprintln(os.Stderr, step.name)
 		text, err := step.make()
 		if err != nil {
@@ -64,6 +69,9 @@ func (e *evaluation) write(out string) error {
 		}
 		fmt.Fprintln(os.Stderr, text)
 		*step.into = text
+	}
+	if e.only != "" {
+		return nil
 	}
 	c.Missing = e.missing
 	t, err := template.New("page").Parse(page)

@@ -78,8 +78,7 @@ func (e *evaluation) others() (string, error) {
 
 func (e *evaluation) other(b *strings.Builder, s *scan, held []int, what string) error {
 	kept := s.others(held)
-	r, err := denoise.Run(e.ctx, s.noisy.Select(kept), s.table.Select(kept), denoise.Options{Mask: s.mask, Rician: s.rician,
-		Threads: e.threads, Imputing: denoise.Imputing{Mode: denoise.ImputeOff, Target: s.table.Select(held), Std: true}})
+	r, err := denoise.Run(e.ctx, s.noisy.Select(kept), s.table.Select(kept), e.options(s, denoise.Imputing{Mode: denoise.ImputeOff, Target: s.table.Select(held), Std: true}))
 	if err != nil {
 		return err
 	}

@@ -86,8 +86,7 @@ func (r row) spherical() float64 { return r.error[4] }
 // compare predicts the held volumes of a scan by our method and by the others,
 // from the same denoised series.
 func (e *evaluation) compare(s *scan, kept, held []int) (row, error) {
-	r, err := denoise.Run(e.ctx, s.noisy.Select(kept), s.table.Select(kept), denoise.Options{Mask: s.mask, Rician: s.rician,
-		Threads: e.threads, Imputing: denoise.Imputing{Mode: denoise.ImputeOff, Target: s.table.Select(held), Std: true}})
+	r, err := denoise.Run(e.ctx, s.noisy.Select(kept), s.table.Select(kept), e.options(s, denoise.Imputing{Mode: denoise.ImputeOff, Target: s.table.Select(held), Std: true}))
 	if err != nil {
 		return row{}, err
 	}
