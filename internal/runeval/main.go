@@ -68,7 +68,7 @@ func (e *evaluation) run(only string) error {
 		name, text string
 		steps      []step
 	}{
-		{"accuracy", accuracyPage, []step{{"Score", e.scores}, {"Sure", e.sure}, {"Rician", e.rician}, {"Real", e.real}, {"Phantoms", e.residuals}}},
+		{"accuracy", accuracyPage, []step{{"Sure", e.sure}, {"Rician", e.rician}, {"Real", e.real}, {"Phantoms", e.residuals}, {"Score", e.scores}}},
 		{"benchmark", benchmarkPage, []step{{"Time", e.times}, {"Huge", e.hcp}}},
 	} {
 		if only != "" && only != page.name {
