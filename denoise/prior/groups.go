@@ -39,8 +39,8 @@ type passes struct {
 // Sharp weights for the usual scan, whose signals lie in few dimensions, and
 // softer ones for scans of high signal, where weak structure is everywhere.
 var (
-	sharp = passes{[2]pass{{stride: 4, ridge: 6, twice: true}, {stride: 4, shift: 2, ridge: 5, twice: true}}, pass{stride: 3, shift: 1, ridge: 5, twice: true}}
-	soft  = passes{[2]pass{{stride: 4, ridge: 3}, {stride: 4, shift: 2, ridge: 3}}, pass{stride: 3, shift: 1, ridge: 3}}
+	sharp = passes{[2]pass{{stride: 4, ridge: 6, twice: true}, {stride: 4, shift: 2, ridge: 5, twice: true}}, pass{stride: 4, shift: 1, ridge: 5, twice: true}}
+	soft  = passes{[2]pass{{stride: 4, ridge: 3}, {stride: 4, shift: 2, ridge: 3}}, pass{stride: 4, shift: 1, ridge: 3}}
 )
 
 // groups is the second stage. Patches of 3×3×3 voxels × K components that look

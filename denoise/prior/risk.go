@@ -44,7 +44,7 @@ func (r Risk) Mean(volumes []int) float64 {
 }
 
 const (
-	cubeWidth  = 12   // cubes of this many voxels along each axis are what the risk is measured in
+	cubeWidth  = 10   // cubes of this many voxels along each axis are what the risk is measured in
 	cubeMargin = 2    // their outermost voxels, whose neighbourhood is cut off, do not count
 	probeSize  = 0.02 // of the perturbation that measures the divergence, in σ; the thresholds of the local stage make larger ones read high
 	riskBlocks = 20   // parts that the standard error is taken from

@@ -12,7 +12,7 @@ import (
 
 const (
 	hugeX, hugeY, hugeZ = 145, 174, 145
-	slab                = 3 // slices that dwidenoise is timed on
+	slab                = 8 // slices that dwidenoise is timed on
 )
 
 // hcp denoises a scan of the size that the Human Connectome Project has, made of
