@@ -29,15 +29,15 @@ func riskAndError(t *testing.T, clean, noisy *signals.Signals, o GaussianOptions
 
 // The estimate agrees with the true error, and ranks a good and a worse prior.
 func TestRiskAgreesWithTheTruth(t *testing.T) {
-	clean, noisy := smooth(12, 12, 12, 24, 4, 2)
+	clean, noisy := smooth(10, 10, 10, 24, 4, 2)
 	joint, joinError := riskAndError(t, clean, noisy, GaussianOptions{})
 	local, localError := riskAndError(t, clean, noisy, GaussianOptions{Local: true})
 	for name, c := range map[string]struct {
 		risk Risk
 		e    float64
 	}{"joint": {joint, joinError}, "local": {local, localError}} {
-		// 12·12·12·24 squares of noise, of standard deviation √2 each.
-		slack := 4 * math.Sqrt(2.0/(12*12*12*24))
+		// 10·10·10·24 squares of noise, of standard deviation √2 each.
+		slack := 4 * math.Sqrt(2.0/(10*10*10*24))
 		if got := c.risk.Mean(nil); math.Abs(got-c.e) > slack || c.risk.Voxels != noisy.Len() {
 			t.Errorf("%s: risk %.4f ± %.4f over %d voxels, true %.4f", name, got, c.risk.StdErr, c.risk.Voxels, c.e)
 		}
