@@ -80,6 +80,12 @@ func (w *resultWriter) measureResidual(ctx context.Context, before *nifti.Image,
 		w.warn("neighbouring voxels are correlated in what was removed (x %.2f, y %.2f, z %.2f): the scan was interpolated, "+
 			"filtered or processed before, or signal was removed; look at the pictures", figures.Lag1[0], figures.Lag1[1], figures.Lag1[2])
 	}
+	if figures.Edges > edgesInResidual {
+		w.warn("what was removed is stronger at the edges of the anatomy (correlation %.2f): signal may have been removed; look at the pictures", figures.Edges)
+	}
+	if figures.StdOverSigma > strongResidual {
+		w.warn("more was removed than the noise explains (standard deviation %.2f sigma): sigma may be too small, or signal was removed; look at the pictures", figures.StdOverSigma)
+	}
 	return nil
 }
 
