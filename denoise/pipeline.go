@@ -251,7 +251,7 @@ func (p *pipeline) restore(ctx context.Context, clean *signals.Signals) {
 		sigma := p.sigma[r]
 		for i, v := range row {
 			if p.magnitude {
-				v = noise.InverseRicianMean(v)
+				v = noise.AmplitudeOfMean(v)
 			}
 			row[i] = v * sigma
 		}
