@@ -74,7 +74,14 @@ type Measured struct {
 	// VolumeMean its mean; in units of the signal without σ.
 	VolumeRMS, VolumeMean []float64
 	Shells                []ShellMeasured
+	// Histogram counts (before - after)/σ in equal bins from -4.5 to 4.5.
+	Histogram []float64
 }
+
+const (
+	histogramSpan = 4.5
+	histogramBins = 90
+)
 
 // ShellMeasured are the figures of one shell, NaN where not defined.
 type ShellMeasured struct {
@@ -119,7 +126,11 @@ func Measure(ctx context.Context, o Outcome, k Known, threads int) (*Measured, e
 	if err != nil {
 		return nil, err
 	}
+	m.Histogram = make([]float64, histogramBins)
 	for _, s := range sums {
+		for i, c := range s.counts {
+			m.Histogram[i] += c
+		}
 		m.VolumeRMS = append(m.VolumeRMS, math.Sqrt(s.square/s.n))
 		m.VolumeMean = append(m.VolumeMean, s.removed/s.n)
 	}
@@ -161,10 +172,11 @@ type volumeSums struct {
 	y, yy              float64 // before/σ and its square
 	inside             float64 // voxels, σ or not
 	before, after      float64 // signal
+	counts             []float64
 }
 
 func sumVolume(before, after, sigma []float32, mask []bool) volumeSums {
-	var s volumeSums
+	s := volumeSums{counts: make([]float64, histogramBins)}
 	for i, in := range mask {
 		if !in {
 			continue
@@ -181,6 +193,9 @@ func sumVolume(before, after, sigma []float32, mask []bool) volumeSums {
 		s.n++
 		s.removed += r
 		s.square += r * r
+		if bin := (r + histogramSpan) * (histogramBins / (2 * histogramSpan)); sigma != nil && bin >= 0 && bin < histogramBins {
+			s.counts[int(bin)]++
+		}
 		s.y += y * inv
 		s.yy += y * y * inv * inv
 	}

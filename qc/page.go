@@ -323,7 +323,7 @@ func (l Listing) view() (blockView, error) { return blockView{Kind: "listing", L
 func standaloneSVG(svg string) string {
 	svg = strings.ReplaceAll(svg, "currentColor", "#1b1f24")
 	if i := strings.Index(svg, ">"); i >= 0 && strings.HasPrefix(svg, "<svg") {
-		svg = svg[:i] + ` style="background:#fff"` + svg[i:]
+		svg = svg[:i] + ` xmlns="http://www.w3.org/2000/svg" style="background:#fff"` + svg[i:]
 	}
 	return `<?xml version="1.0" encoding="UTF-8"?>` + "\n" + svg + "\n"
 }
