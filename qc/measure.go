@@ -74,6 +74,10 @@ type Measured struct {
 	// VolumeMean its mean; in units of the signal without σ.
 	VolumeRMS, VolumeMean []float64
 	Shells                []ShellMeasured
+	// Spread is the standard deviation of the clean signal over voxels and volumes
+	// in units of σ, and Timestep where that puts the noise on the schedule; NaN
+	// without σ.
+	Spread, Timestep float64
 	// Histogram counts (before - after)/σ in equal bins from -4.5 to 4.5.
 	Histogram []float64
 }
@@ -126,13 +130,21 @@ func Measure(ctx context.Context, o Outcome, k Known, threads int) (*Measured, e
 	if err != nil {
 		return nil, err
 	}
+	var whole volumeSums
 	m.Histogram = make([]float64, histogramBins)
 	for _, s := range sums {
+		whole.add(s)
 		for i, c := range s.counts {
 			m.Histogram[i] += c
 		}
 		m.VolumeRMS = append(m.VolumeRMS, math.Sqrt(s.square/s.n))
 		m.VolumeMean = append(m.VolumeMean, s.removed/s.n)
+	}
+	m.Spread, m.Timestep = whole.spread(o.Sigma != nil), math.NaN()
+	if k.Timestep != nil {
+		m.Timestep = *k.Timestep
+	} else if t, err := k.Schedule.TimestepFor(1 / m.Spread); err == nil {
+		m.Timestep = t
 	}
 	for i, shell := range o.Shells.All {
 		s, err := measureShell(ctx, &o, shell, sums, k, threads)
@@ -175,6 +187,27 @@ type volumeSums struct {
 	counts             []float64
 }
 
+func (s *volumeSums) add(o volumeSums) {
+	s.n += o.n
+	s.removed += o.removed
+	s.square += o.square
+	s.y += o.y
+	s.yy += o.yy
+	s.inside += o.inside
+	s.before += o.before
+	s.after += o.after
+}
+
+// spread returns the standard deviation of the clean signal in units of σ: that of
+// the measurements with the variance of the noise, 1, taken off.
+func (s *volumeSums) spread(scaled bool) float64 {
+	if !scaled || s.n == 0 {
+		return math.NaN()
+	}
+	mean := s.y / s.n
+	return math.Sqrt(max(s.yy/s.n-mean*mean-1, 0))
+}
+
 func sumVolume(before, after, sigma []float32, mask []bool) volumeSums {
 	s := volumeSums{counts: make([]float64, histogramBins)}
 	for i, in := range mask {
@@ -205,15 +238,7 @@ func sumVolume(before, after, sigma []float32, mask []bool) volumeSums {
 func measureShell(ctx context.Context, o *Outcome, shell gradients.Shell, sums []volumeSums, k Known, threads int) (ShellMeasured, error) {
 	var t volumeSums
 	for _, v := range shell.Volumes {
-		s := sums[v]
-		t.n += s.n
-		t.removed += s.removed
-		t.square += s.square
-		t.y += s.y
-		t.yy += s.yy
-		t.inside += s.inside
-		t.before += s.before
-		t.after += s.after
+		t.add(sums[v])
 	}
 	m := ShellMeasured{Shell: shell, Label: ShellLabel(shell), Before: t.before / t.inside, After: t.after / t.inside,
 		SNR: math.NaN(), CNR: math.NaN(), Variance: math.NaN(), Mean: math.NaN(), Spread: math.NaN(), Timestep: math.NaN()}
@@ -221,8 +246,7 @@ func measureShell(ctx context.Context, o *Outcome, shell gradients.Shell, sums [
 		return m, nil
 	}
 	m.Variance, m.Mean = t.square/t.n, t.removed/t.n
-	mean := t.y / t.n
-	m.Spread = math.Sqrt(max(t.yy/t.n-mean*mean-1, 0))
+	m.Spread = t.spread(true)
 	if step, err := k.Schedule.TimestepFor(1 / m.Spread); err == nil {
 		m.Timestep = step
 	}

@@ -100,7 +100,7 @@ func (m *Measured) listModel(k Known, add adder) {
 		}
 	}
 	add("sure_rmse", expected, "sigma", "Error to expect of the prior used, root of Stein's unbiased risk estimate")
-	add("timestep_matched", pointed(k.Timestep), "", "Timestep t* at which the noise of the whole scan sits on the schedule, counted from 0")
+	add("timestep_matched", m.Timestep, "", "Timestep t* at which the noise of the whole scan sits on the schedule, counted from 0")
 }
 
 func (m *Measured) listShells(o *Outcome, add adder) {

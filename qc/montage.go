@@ -234,5 +234,8 @@ func figure(v float64) string {
 	if math.Abs(v) >= 100 && math.Abs(v) < 1e6 {
 		s = strconv.FormatFloat(math.Round(v), 'f', 0, 64)
 	}
-	return strings.ReplaceAll(s, "-", "−")
+	return minus(s)
 }
+
+// minus writes true minus signs.
+func minus(s string) string { return strings.ReplaceAll(s, "-", "−") }
