@@ -22,6 +22,8 @@ type Known struct {
 	B0Sigma   *float64 // σ by repeated b0 volumes
 	Noise     string   // where σ comes from, in a word or two
 	Timings   *Timings // left out of reports that must be the same every time
+	// Residual holds the figures of what was removed, if they are there already.
+	Residual *Residual
 }
 
 // Risk is the error to expect of one prior in units of σ, whole and by shell in
@@ -115,10 +117,9 @@ func Measure(ctx context.Context, o Outcome, k Known, threads int) (*Measured, e
 		}
 	}
 	m := &Measured{}
-	if m.Residual, err = ResidualStats(ctx, o.Before, o.After, o.Sigma, o.Mask, o.Grid, threads); err != nil {
-		return nil, err
-	}
-	if err := m.Residual.CorrelateEdges(ctx, o.Before, o.After, o.Sigma, o.Mask, o.anatomy(), o.Grid, threads); err != nil {
+	if k.Residual != nil {
+		m.Residual = *k.Residual
+	} else if m.Residual, err = residualOf(ctx, &o, threads); err != nil {
 		return nil, err
 	}
 	sums := make([]volumeSums, o.volumes())
@@ -165,6 +166,14 @@ func Measure(ctx context.Context, o Outcome, k Known, threads int) (*Measured, e
 	}
 	m.Metrics = m.list(&o, k, before, after)
 	return m, nil
+}
+
+func residualOf(ctx context.Context, o *Outcome, threads int) (Residual, error) {
+	r, err := ResidualStats(ctx, o.Before, o.After, o.Sigma, o.Mask, o.Grid, threads)
+	if err != nil {
+		return r, err
+	}
+	return r, r.CorrelateEdges(ctx, o.Before, o.After, o.Sigma, o.Mask, o.anatomy(), o.Grid, threads)
 }
 
 // riskOf returns the expected error in a shell of the prior that was used.

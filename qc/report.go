@@ -23,8 +23,9 @@ type ReportInput struct {
 	Radiological    bool
 	NoViewer        bool // leave the interactive viewer out
 
-	// Pictures drawn elsewhere: replaced slices, the reverse process, uncertainty.
-	Replaced, Reverse, Uncertainty []Figure
+	// Pictures drawn elsewhere: the forward and the reverse process, replaced
+	// slices, uncertainty.
+	Forward, Reverse, Replaced, Uncertainty []Figure
 	// UncertaintyFacts stands beside the pictures of uncertainty.
 	UncertaintyFacts []Facts
 }
@@ -165,7 +166,7 @@ func (r *reporter) pictured() []gradients.Shell {
 
 func (r *reporter) montageOptions(s gradients.Shell) MontageOptions {
 	v := s.Volumes[0]
-	o := MontageOptions{Volume: v, BValue: math.NaN(), Radiological: r.in.Radiological, Scale: r.scale(5)}
+	o := MontageOptions{Volume: v, BValue: math.NaN(), Radiological: r.in.Radiological}
 	if t := r.in.Outcome.Table; t != nil {
 		o.BValue = t.BVals[v]
 	}

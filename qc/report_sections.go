@@ -14,7 +14,7 @@ func (r *reporter) noise() (Section, error) {
 		s.Blocks = append(s.Blocks, Note{"info", "No noise map was given."})
 		return s, nil
 	}
-	options := MontageOptions{Scale: r.scale(5), Radiological: r.in.Radiological}
+	options := MontageOptions{Radiological: r.in.Radiological}
 	img, err := NoiseMap(o.Sigma, o.Mask, o.Grid, options)
 	if errors.Is(err, ErrInput) {
 		s.Blocks = append(s.Blocks, Note{"check", "The noise map cannot be drawn: " + err.Error()})
@@ -154,7 +154,7 @@ func (r *reporter) prior() (Section, error) {
 		return s, err
 	}
 	s.Blocks = append(s.Blocks, matched...)
-	for _, f := range r.in.Reverse {
+	for _, f := range append(append([]Figure{}, r.in.Forward...), r.in.Reverse...) {
 		s.Blocks = append(s.Blocks, f)
 	}
 	s.Blocks = append(s.Blocks, r.risks()...)
