@@ -39,7 +39,8 @@ func MatchedTimestep(s diffusion.Schedule, spread float64) (float64, error) {
 // row is the forward diffusion of the denoised slice at a quarter to eight times
 // the scan's noise, the panel at t* framed. The second row holds the denoised
 // slice noised to t* beside the slice as it was measured, which is a forward
-// sample at t* if the noise level is right, and what differs: the two noises. All panels but the last have one gray window.
+// sample at t* if the noise level is right, what differs between them (two
+// noises), and what was removed. All panels but these two have one gray window.
 //
 // The slices are denoised and measured signals and σ, of one size. Slices are
 // divided by σ·Spread, the domain in which the model sees them, about the middle
@@ -193,10 +194,16 @@ func (m *matched) draw(s Slice) (image.Image, error) {
 		difference[i] = seen[i] - simulated[i]
 	}
 	span := 3 * math.Sqrt2 * math.Sqrt(1-m.o.Schedule.AlphaBar(m.t))
+	removed := make([]float32, len(seen))
+	for i := range removed {
+		removed[i] = m.y[i] - m.clean[i]
+	}
+	differing := colourMap(diverging).in(window{-span, span})
 	rows[1] = []matchedPanel{
 		{simulated, paint, "simulated", "denoised, noised to t*", true},
 		{seen, paint, "measured", "as scanned", true},
-		{difference, colourMap(diverging).in(window{-span, span}), "difference", "measured − simulated", false},
+		{difference, differing, "difference", "measured − simulated", false},
+		{removed, differing, "removed", "measured − denoised", false},
 	}
 	return drawPanels(s, rows, m.o, m.caption())
 }
@@ -208,7 +215,7 @@ func (m *matched) caption() string {
 	}
 	return fmt.Sprintf("Where this scan's noise sits on the %s schedule, T\u00a0=\u00a0%d: with a signal %s times as wide as its noise, ᾱ(t*)\u00a0=\u00a0%.4f at t*\u00a0=\u00a0%.1f. "+
 		"Above: forward diffusion of the denoised slice at levels of noise relative to the scan's. Below: the same slice with simulated %s noise at t*, the slice as measured, "+
-		"and their difference (blue to red: ±3√2 of the noise), which holds two independent noises and no anatomy if the level is right.",
+		"their difference (blue to red: ±3√2 of the noise), which holds two independent noises and no anatomy if the level is right, and what was removed.",
 		m.o.Schedule.Name(), m.o.Schedule.T(), figure(m.o.Spread), m.o.Schedule.AlphaBar(m.t), m.t, kind)
 }
 

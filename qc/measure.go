@@ -78,7 +78,7 @@ type Measured struct {
 	Shells                []ShellMeasured
 	// Spread is the standard deviation of the clean signal over voxels and volumes
 	// in units of σ, and Timestep where that puts the noise on the schedule; NaN
-	// without σ.
+	// without σ. Both are the denoiser's own if it is known to have t*.
 	Spread, Timestep float64
 	// Histogram counts (before - after)/σ in equal bins from -4.5 to 4.5.
 	Histogram []float64
@@ -119,7 +119,7 @@ func Measure(ctx context.Context, o Outcome, k Known, threads int) (*Measured, e
 	m := &Measured{}
 	if k.Residual != nil {
 		m.Residual = *k.Residual
-	} else if m.Residual, err = residualOf(ctx, &o, threads); err != nil {
+	} else if m.Residual, err = residualFigures(ctx, &o, threads); err != nil {
 		return nil, err
 	}
 	sums := make([]volumeSums, o.volumes())
@@ -144,6 +144,7 @@ func Measure(ctx context.Context, o Outcome, k Known, threads int) (*Measured, e
 	m.Spread, m.Timestep = whole.spread(o.Sigma != nil), math.NaN()
 	if k.Timestep != nil {
 		m.Timestep = *k.Timestep
+		m.Spread = math.Sqrt(k.Schedule.SNR(m.Timestep)) // of the voxels that the denoiser took
 	} else if t, err := k.Schedule.TimestepFor(1 / m.Spread); err == nil {
 		m.Timestep = t
 	}
@@ -168,7 +169,7 @@ func Measure(ctx context.Context, o Outcome, k Known, threads int) (*Measured, e
 	return m, nil
 }
 
-func residualOf(ctx context.Context, o *Outcome, threads int) (Residual, error) {
+func residualFigures(ctx context.Context, o *Outcome, threads int) (Residual, error) {
 	r, err := ResidualStats(ctx, o.Before, o.After, o.Sigma, o.Mask, o.Grid, threads)
 	if err != nil {
 		return r, err

@@ -110,6 +110,14 @@ var pageJS string
 
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"word": func(kind string) string { return noteWords[kind] },
+	"kind": func(cell string) string {
+		for kind, word := range noteWords {
+			if cell == word && kind != "info" {
+				return kind
+			}
+		}
+		return ""
+	},
 }).Parse(pageHTML))
 
 // noteWords stand before notes, so that their kind does not rest on colour.

@@ -54,7 +54,7 @@ func newPlot(x, y string) *plot.Plot {
 	}
 	p.X.Label.Text, p.Y.Label.Text = x, y
 	p.Legend.TextStyle.Font, p.Legend.TextStyle.Color = sans(9), plotInk
-	p.Legend.Top = true
+	p.Legend.Top, p.Legend.Left = true, true // thumbnails before the words: browsers set them wider than we measure
 	p.Legend.Padding = vg.Points(2)
 	return p
 }
@@ -62,7 +62,7 @@ func newPlot(x, y string) *plot.Plot {
 // grid draws faint lines at the ticks.
 func grid(p *plot.Plot) {
 	g := plotter.NewGrid()
-	faint := color.RGBA{128, 128, 128, 60}
+	faint := color.NRGBA{128, 128, 128, 60}
 	g.Horizontal.Color, g.Vertical.Color = faint, faint
 	g.Horizontal.Width, g.Vertical.Width = vg.Points(0.5), vg.Points(0.5)
 	p.Add(g)

@@ -44,8 +44,7 @@ func schedulePlot(s diffusion.Schedule, marks []mark) (string, error) {
 		return "", err
 	}
 	p.Legend.Add("noise √(1−ᾱ)", l)
-	p.Legend.Top, p.Legend.Left = false, false
-	p.Legend.YOffs, p.Legend.XOffs = vg.Points(70), vg.Points(-10)
+	p.Legend.XOffs, p.Legend.YOffs = vg.Points(330), vg.Points(-30)
 	for _, m := range marks {
 		t := max(m.t, 0)
 		if l, err = line(p, plotter.XYs{{X: t, Y: 0}, {X: t, Y: 1.03}}, m.ink, 1.4); err != nil {
@@ -86,6 +85,7 @@ func lossPlot(points []LossPoint) (string, error) {
 		}
 		p.Legend.Add(c.name, l)
 	}
+	p.Legend.XOffs = vg.Points(380)
 	return svgOf(p, 520, 220)
 }
 
@@ -96,7 +96,7 @@ func spherePlot(t *gradients.Table, shells []gradients.Shell) (string, int, erro
 	p := newPlot("", "")
 	p.HideAxes()
 	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = -1.15, 1.15, -1.15, 1.15
-	faint := color.RGBA{128, 128, 128, 130}
+	faint := color.NRGBA{128, 128, 128, 130}
 	for _, polar := range []float64{30, 60, 90} {
 		r := math.Sqrt2 * math.Sin(polar/2*math.Pi/180)
 		var ring plotter.XYs
@@ -213,7 +213,7 @@ func volumePlot(values []float64, shells []gradients.Shell, label string, level 
 			p.Legend.Add(ShellLabel(s), d)
 		}
 	}
-	p.Legend.Top, p.Legend.Left = false, true
+	p.Legend.Top = false
 	p.Legend.YOffs, p.Legend.XOffs = vg.Points(6), vg.Points(6)
 	if !(p.Y.Max > 0) {
 		p.Y.Max = 1
@@ -234,6 +234,7 @@ func densityPlot(x string, curves []curve) (string, error) {
 	p := newPlot(x, "density")
 	grid(p)
 	p.Y.Tick.Marker = plot.ConstantTicks(nil)
+	p.Legend.XOffs = vg.Points(255)
 	for _, c := range curves {
 		var dashes []float64
 		if c.dash {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"image"
 	"math"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/dmri-denoise/dmri-denoise/diffusion"
 	"github.com/dmri-denoise/dmri-denoise/gradients"
@@ -89,14 +91,16 @@ type reporter struct {
 
 func (r *reporter) summary() (Section, error) {
 	s := Section{ID: "summary", Title: "Summary"}
-	s.Lead = map[string]string{
+	s.Blocks = append(s.Blocks, Note{r.verdict.Kind, map[string]string{
 		"good":  "Nothing speaks against using this result.",
-		"check": "Usable if what follows has been looked at and explained.",
+		"check": "Usable once what is marked “Check” below has been looked at and explained.",
 		"bad":   "Do not use this result before the cause is found.",
-	}[r.verdict.Kind]
+	}[r.verdict.Kind]})
+	reasons := Table{Caption: "Why", Header: []string{"verdict", "reason"}}
 	for _, reason := range r.verdict.Reasons {
-		s.Blocks = append(s.Blocks, reason)
+		reasons.Rows = append(reasons.Rows, []string{noteWords[reason.Kind], capital(reason.Text)})
 	}
+	s.Blocks = append(s.Blocks, reasons)
 	m := r.m.Metrics
 	rows := [][2]string{
 		{"Noise standard deviation σ", fmt.Sprintf("%s (quartiles %s to %s)%s", shown(m.Value("sigma_median")), shown(m.Value("sigma_p25")), shown(m.Value("sigma_p75")), r.source())},
@@ -108,6 +112,12 @@ func (r *reporter) summary() (Section, error) {
 	}
 	s.Blocks = append(s.Blocks, Facts{Caption: "At a glance", Rows: rows})
 	return s, nil
+}
+
+// capital begins a sentence.
+func capital(text string) string {
+	r, size := utf8.DecodeRuneInString(text)
+	return string(unicode.ToUpper(r)) + text[size:] + "."
 }
 
 // shown formats a figure for people, "n/a" where it is not defined.
@@ -127,6 +137,9 @@ func (r *reporter) source() string {
 
 func (r *reporter) replacedText() string {
 	if i := r.in.Known.Imputed; i != nil {
+		if i.Slices == 0 {
+			return "none"
+		}
 		return fmt.Sprintf("%d (%.2f %% of the scan)", i.Slices, i.Percent)
 	}
 	return "not known"

@@ -207,7 +207,7 @@ func (r *reporter) risks() []Block {
 		}
 		return []Block{Note{"info", text + ": " + k.Prior + "."}}
 	}
-	t := Table{Caption: "Error to expect of each candidate, by Stein's unbiased risk estimate on this scan, in units of σ. The lowest is used.",
+	t := Table{Caption: "Error to expect of each candidate in units of σ, by Stein's unbiased risk estimate. The lowest is used.",
 		Header: []string{"prior", "used", "whole scan"}}
 	for _, s := range r.m.Shells {
 		t.Header = append(t.Header, s.Label)
