@@ -129,7 +129,7 @@ func (r *reporter) methodsText() ([]string, []string) {
 		}
 	}
 	quality += fmt.Sprintf("residuals of neighbouring voxels were correlated by %s, %s and %s along the three image axes.",
-		shown(r.m.Residual.Lag1[0]), shown(r.m.Residual.Lag1[1]), shown(r.m.Residual.Lag1[2]))
+		hundredths(r.m.Residual.Lag1[0]), hundredths(r.m.Residual.Lag1[1]), hundredths(r.m.Residual.Lag1[2]))
 	return []string{strings.TrimSpace(b.String()), quality}, cited
 }
 

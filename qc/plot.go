@@ -23,7 +23,7 @@ var plotInk = color.RGBA{1, 2, 3, 255}
 // shellColours tell shells apart, also for the colour-blind and on light and dark paper
 // (after Okabe and Ito 2008); b0 has the first.
 var shellColours = []color.RGBA{
-	{118, 126, 136, 255}, {0, 114, 178, 255}, {213, 94, 0, 255}, {0, 158, 115, 255}, {204, 121, 167, 255}, {230, 159, 0, 255}, {86, 180, 233, 255},
+	{118, 126, 136, 255}, {38, 133, 199, 255}, {213, 94, 0, 255}, {0, 158, 115, 255}, {204, 121, 167, 255}, {230, 159, 0, 255}, {86, 180, 233, 255},
 }
 
 func shellColour(i int, isB0 bool) color.RGBA {
@@ -33,7 +33,7 @@ func shellColour(i int, isB0 bool) color.RGBA {
 	return shellColours[1+i%(len(shellColours)-1)]
 }
 
-var accent = color.RGBA{0, 114, 178, 255}
+var accent = color.RGBA{38, 133, 199, 255}
 
 // sans is the type of plots; Liberation Sans has the widths of Arial, which browsers
 // have where it is missing.
@@ -71,7 +71,7 @@ func grid(p *plot.Plot) {
 // svgOf draws a plot, of a size in points, as SVG for a page.
 func svgOf(p *plot.Plot, width, height float64) (string, error) {
 	c := vgsvg.New(vg.Points(width), vg.Points(height))
-	p.Draw(draw.New(c))
+	p.Draw(draw.Crop(draw.New(c), 0, -vg.Points(10), 0, 0)) // the last label reaches beyond its tick
 	var b bytes.Buffer
 	if _, err := c.WriteTo(&b); err != nil {
 		return "", fmt.Errorf("qc: plot: %w", err)

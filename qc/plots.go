@@ -44,7 +44,8 @@ func schedulePlot(s diffusion.Schedule, marks []mark) (string, error) {
 		return "", err
 	}
 	p.Legend.Add("noise √(1−ᾱ)", l)
-	p.Legend.XOffs, p.Legend.YOffs = vg.Points(330), vg.Points(-30)
+	p.Legend.Top = false // below the crossing, where there is room
+	p.Legend.XOffs, p.Legend.YOffs = vg.Points(180), vg.Points(8)
 	for _, m := range marks {
 		t := max(m.t, 0)
 		if l, err = line(p, plotter.XYs{{X: t, Y: 0}, {X: t, Y: 1.03}}, m.ink, 1.4); err != nil {
@@ -143,7 +144,7 @@ func spherePlot(t *gradients.Table, shells []gradients.Shell) (string, int, erro
 	if t.Frame == gradients.ScannerFrame {
 		x, y = "R", "A"
 	}
-	if err := words(p, plotter.XYs{{X: 1.03, Y: 0}, {X: 0, Y: 1.03}}, []string{x, y}, plotInk, 10, text.YCenter, text.YCenter); err != nil {
+	if err := words(p, plotter.XYs{{X: 1.06, Y: 0}, {X: -0.02, Y: 1.07}}, []string{x, y}, plotInk, 10, text.YCenter, text.YCenter); err != nil {
 		return "", 0, err
 	}
 	svg, err := svgOf(p, 260, 260)

@@ -303,7 +303,12 @@ func (r *reporter) sigmaCut(cut viewerCut) []float32 {
 	if o.Sigma == nil {
 		return nil
 	}
-	return cut.take(o.Grid, func(i int) float32 { return o.Sigma[i] })
+	return cut.take(o.Grid, func(i int) float32 {
+		if !o.Mask[i] {
+			return 0
+		}
+		return o.Sigma[i]
+	})
 }
 
 // mask returns the mask of an outcome in a cut.

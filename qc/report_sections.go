@@ -78,10 +78,10 @@ func (r *reporter) residual() (Section, error) {
 	s.Blocks = append(s.Blocks, Facts{Caption: "Figures of the residual", Rows: [][2]string{
 		{"Variance", shown(v("variance_removed")) + " σ²"},
 		{"Mean", shown(v("residual_mean"))},
-		{"Correlation of neighbours in x, y, z", shown(v("residual_lag1_x")) + ", " + shown(v("residual_lag1_y")) + ", " + shown(v("residual_lag1_z"))},
-		{"Correlation of its power with the edges of the anatomy", shown(v("residual_edge_correlation"))},
-		{"Skewness", shown(v("residual_skew"))},
-		{"Excess kurtosis", shown(v("residual_excess_kurtosis"))},
+		{"Correlation of neighbours in x, y, z", hundredths(v("residual_lag1_x")) + ", " + hundredths(v("residual_lag1_y")) + ", " + hundredths(v("residual_lag1_z"))},
+		{"Correlation of its power with the edges of the anatomy", hundredths(v("residual_edge_correlation"))},
+		{"Skewness", hundredths(v("residual_skew"))},
+		{"Excess kurtosis", hundredths(v("residual_excess_kurtosis"))},
 	}})
 	return s, nil
 }
@@ -114,6 +114,14 @@ func (r *reporter) gradients() (Section, error) {
 	}
 	s.Blocks = append(s.Blocks, t)
 	return s, nil
+}
+
+// hundredths formats correlations and the like.
+func hundredths(v float64) string {
+	if nullable(v) == nil {
+		return "n/a"
+	}
+	return minus(fmt.Sprintf("%.2f", v))
 }
 
 func signed(v float64) string {

@@ -39,7 +39,7 @@ func scan() qc.ReportInput {
 	for v := range d {
 		for i := range n {
 			x, y, z := float64(i%nx)/nx*2-1, float64(i/nx%ny)/ny*2-1, float64(i/nx/ny)/nz*2-1
-			noise[i] = sigma
+			noise[i] = float32(sigma * (1 + 0.2*x))
 			clean := 0.0
 			if x*x/.8+y*y/.85+z*z < 0.9 {
 				clean = 300 + 90*math.Sin(9*x)*math.Cos(7*y)
@@ -50,7 +50,7 @@ func scan() qc.ReportInput {
 			g := table.BVecs[v]
 			along := g[0]*x + g[1]*y
 			clean *= math.Exp(-table.BVals[v] * 0.0007 * (0.4 + along*along))
-			before[v*n+i], after[v*n+i] = float32(clean+sigma*rng.NormFloat64()), float32(clean)
+			before[v*n+i], after[v*n+i] = float32(clean+sigma*(1+0.2*x)*rng.NormFloat64()), float32(clean)
 		}
 	}
 	img := image.NewRGBA(image.Rect(0, 0, 60, 40))
@@ -117,6 +117,7 @@ func TestReportInABrowser(t *testing.T) {
 	}
 	testSwap(t, b)
 	testViewer(t, b)
+	value[int](b, `document.querySelector("nav").style.position = "static", 1`)
 	for _, id := range sections {
 		b.shot("#"+id, "report_"+id)
 	}
