@@ -107,7 +107,7 @@ type ShellMeasured struct {
 // docs/qc.md defines each. threads is the number of goroutines, 0 meaning one
 // for each processor. Errors are [ErrInput] or the context's.
 func Measure(ctx context.Context, o Outcome, k Known, threads int) (*Measured, error) {
-	o, err := o.complete()
+	o, err := o.Complete()
 	if err != nil {
 		return nil, fmt.Errorf("qc: measure: %w", err)
 	}

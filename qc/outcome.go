@@ -17,8 +17,9 @@ type Outcome struct {
 	Shells        gradients.Shells // of Table; filled in from it if empty
 }
 
-// complete checks lengths and fills in what can be derived.
-func (o Outcome) complete() (Outcome, error) {
+// Complete checks lengths and fills in what can be derived: shells from the table,
+// the mask from the mean of the lowest shell. Errors are [ErrInput].
+func (o Outcome) Complete() (Outcome, error) {
 	n := o.Grid.Voxels()
 	if n <= 0 || len(o.Before) == 0 || len(o.Before)%n != 0 || len(o.Before) != len(o.After) {
 		return o, fmt.Errorf("series of %d and %d values on a grid of %d×%d×%d: both must hold the same number of whole volumes: %w",

@@ -48,7 +48,7 @@ const reportShells = 4
 // are in the report only if Known has them. Errors are [ErrInput] or the
 // context's.
 func NewReport(ctx context.Context, in ReportInput, threads int) (*Report, error) {
-	outcome, err := in.Outcome.complete()
+	outcome, err := in.Outcome.Complete()
 	if err != nil {
 		return nil, fmt.Errorf("qc: report: %w", err)
 	}

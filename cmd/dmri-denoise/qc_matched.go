@@ -92,7 +92,7 @@ func (o matchedOptions) run(ctx context.Context, u *ui) error {
 	before, after := p.outcome.Before[n*voxels:(n+1)*voxels], p.outcome.After[n*voxels:(n+1)*voxels]
 	k := o.slice
 	if k == automatic {
-		k = qc.MiddleSlice(qc.Foreground(after), grid, o.plane)
+		k = qc.MiddleSlice(p.outcome.Mask, grid, o.plane)
 	}
 	if count := grid.Slices(o.plane); k >= count {
 		return usagef("--slice %d: %s has %d %s slices, counted from 0", k, o.before, count, o.plane)

@@ -167,6 +167,9 @@ func (o pairOptions) read(ctx context.Context, u *ui) (*pair, error) {
 	if err := o.readTable(u, p); err != nil {
 		return nil, err
 	}
+	if p.outcome, err = p.outcome.Complete(); err != nil {
+		return nil, explainQC(err)
+	}
 	return p, o.readSidecar(p)
 }
 
