@@ -23,7 +23,7 @@ func group() qc.Group {
 	for i := range 40 {
 		s := qc.GroupScan{Name: fmt.Sprintf("sub-%02d_dwi", i+1), Page: fmt.Sprintf("sub-%02d.html", i+1)}
 		for c := range g.Columns {
-			cell := fmt.Sprintf("%.4f", 10+float64(c)+rng.NormFloat64())
+			cell := fmt.Sprintf("%.4f", 10+float64(c)+rng.Float64())
 			switch {
 			case c == 0:
 				cell = "70"
