@@ -298,3 +298,36 @@ func BenchmarkTrend(b *testing.B) {
 		e.trend(s.Values, weight)
 	}
 }
+
+// In thin dark fluid, whose neighbours are bright, σ is right as well: a
+// difference of magnitudes has the variance of all the voxels it is made of.
+func TestEstimateInDarkFluid(t *testing.T) {
+	p := newSubject(t, firstVolumes(t, 70), [3]int{48, 48, 18}, 1)
+	s, sigma := p.scan(10, true, false)
+	m, err := Estimate(t.Context(), s, everywhere(s.Len()), Options{Magnitude: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := p.nx * p.ny * p.nz
+	bias, dark := 0.0, 0
+	for r, v := range s.Voxel {
+		below := 0
+		for i := range p.nt {
+			if p.truth[i*size+int(v)] < sigma[r] {
+				below++
+			}
+		}
+		if below > p.nt/2 {
+			bias += float64(m.Sigma[r]/sigma[r]) - 1
+			dark++
+		}
+	}
+	if dark < 100 {
+		t.Fatalf("%d dark voxels", dark)
+	}
+	bias /= float64(dark)
+	t.Logf("%d dark voxels, bias %.4f", dark, bias)
+	if math.Abs(bias) > 0.04 {
+		t.Errorf("σ in %d dark voxels is off by %+.3f on average", dark, bias)
+	}
+}
