@@ -22,9 +22,6 @@ type bound struct {
 // The bounds. On phantoms (docs/accuracy.md) neighbours correlate by at most
 // 0.02, edges by at most 0.1; interpolation by the scanner gives 0.4 and more.
 var bounds = []bound{
-	{0.15, 0.5, func(m *Measured) float64 { return max(m.Residual.Lag1[0], m.Residual.Lag1[1], m.Residual.Lag1[2]) },
-		"what was removed is white: neighbours correlate by at most %.2f",
-		"what was removed is not white, neighbours correlate by %.2f: the scan was interpolated or filtered before, or signal was removed"},
 	{0.25, 0.4, func(m *Measured) float64 { return m.Residual.Edges },
 		"anatomy does not show in what was removed (correlation with edges %.2f)",
 		"more was removed at the edges of the anatomy (correlation %.2f): signal may have been lost; look at the residual"},
@@ -46,11 +43,41 @@ const (
 	fewForNoise = 7   // volumes below which everything rests on little redundancy
 )
 
+// whiteness judges the correlation of neighbours in what was removed. Noise that
+// is correlated itself, as interpolation makes it, must come out correlated: then
+// only what goes beyond it is bad.
+func (m *Measured) whiteness() []Note {
+	const check, bad = 0.15, 0.5
+	largest, beyond := math.Inf(-1), math.Inf(-1)
+	for a, r := range m.Residual.Lag1 {
+		if math.IsNaN(r) {
+			continue
+		}
+		largest = max(largest, r)
+		if m.NoiseCorrelation != nil {
+			r -= max(m.NoiseCorrelation[a], 0)
+		}
+		beyond = max(beyond, r)
+	}
+	switch {
+	case math.IsInf(largest, -1):
+		return nil
+	case largest <= check:
+		return []Note{{"good", fmt.Sprintf("what was removed is white: neighbours correlate by at most %.2f", largest)}}
+	case m.NoiseCorrelation != nil && beyond <= check:
+		return []Note{{"check", fmt.Sprintf("what was removed is correlated (neighbours by %.2f) as the noise of this scan is: it was interpolated, zero-filled or filtered; denoise data exported without that if there are any", largest)}}
+	case m.NoiseCorrelation == nil && largest > bad || m.NoiseCorrelation != nil && beyond > bad:
+		return []Note{{"bad", fmt.Sprintf("what was removed is not white, neighbours correlate by %.2f: signal was removed, or the scan was interpolated or filtered before", largest)}}
+	}
+	return []Note{{"check", fmt.Sprintf("what was removed is not white, neighbours correlate by %.2f: the scan was interpolated or filtered before, or signal was removed", largest)}}
+}
+
 // Judge holds the figures against documented bounds. warnings are what the
 // denoiser itself said.
 func Judge(m *Measured, warnings []string) Verdict {
 	v := Verdict{Kind: "good"}
 	add := func(kind, text string) { v.Reasons = append(v.Reasons, Note{kind, text}) }
+	v.Reasons = append(v.Reasons, m.whiteness()...)
 	for _, b := range bounds {
 		value := b.value(m)
 		switch {
