@@ -58,6 +58,8 @@ pictures: build ## draw the pictures of the README again, into docs/pictures
 	$(BIN) run $(DRAWING)/scan/dwi.nii.gz $(DRAWING)/denoised.nii.gz --nthreads $(THREADS)
 	cp $(DRAWING)/denoised_qc/figures/before_after_residual_b1000.png $(PICTURES)/before_after_residual.png
 	$(BIN) qc strip $(DRAWING)/scan/truth.nii.gz --out $(PICTURES)/noise_strip.png --force
+	@if command -v chromium >/dev/null; then chromium --headless=new --no-sandbox --hide-scrollbars --virtual-time-budget=5000 --window-size=1180,1240 \
+	  --screenshot=$(abspath $(PICTURES))/report.png file://$(abspath $(DRAWING))/denoised_qc/report.html; else echo "pictures: no chromium, report.png is left as it is"; fi
 
 generate: ## write the assembly again from internal/avogen
 	$(GO) generate ./internal/...
