@@ -73,7 +73,10 @@ func (p *pipeline) run(ctx context.Context) (*Result, error) {
 	}
 	grid := signals.NewGrid(nx, ny, nz, p.chosen.keep)
 	var err error
-	if p.y, err = signals.Gather(ctx, grid, p.im.Voxels(), nt, p.o.Threads); err != nil {
+	if p.y, err = signals.NewOn(p.o.Arrays, grid, nt); err != nil {
+		return nil, err
+	}
+	if err := p.y.Gather(ctx, p.im.Voxels(), p.o.Threads); err != nil {
 		return nil, err
 	}
 	p.letGo()
@@ -164,10 +167,12 @@ func (p *pipeline) denoise(ctx context.Context) (*signals.Signals, error) {
 	p.scale.Start(p.y.Values)
 	clean := p.y // the posterior mean takes the place of the measurement, of which the image still is a copy
 	if p.o.Sampler != Mean {
-		clean = signals.New(p.y.Grid, p.y.D)
+		if clean, err = signals.NewOn(p.o.Arrays, p.y.Grid, p.y.D); err != nil {
+			return nil, err
+		}
 	}
 	progress := func(done, total int) { p.o.Progress(StageDenoise, done, total) }
-	options := prior.GaussianOptions{Extent: p.o.Extent, Threads: p.o.Threads}
+	options := prior.GaussianOptions{Extent: p.o.Extent, Threads: p.o.Threads, Arrays: p.o.Arrays}
 	if p.o.Sampler == Mean {
 		options.Progress = progress
 	}
@@ -238,7 +243,7 @@ func (p *pipeline) result(ctx context.Context, clean *signals.Signals) (*Result,
 		return nil, err
 	}
 	out := &Result{
-		Denoised: p.im.Header.NewImage(p.y.D), Sigma: p.im.Header.NewImage(1),
+		Denoised: p.im.Like(p.y.D), Sigma: p.im.Header.NewImage(1),
 		Mask: p.chosen.keep, Foreground: p.chosen.foreground, Schedule: p.o.Schedule,
 	}
 	// The display window still fits: denoising keeps the intensities.
@@ -246,6 +251,8 @@ func (p *pipeline) result(ctx context.Context, clean *signals.Signals) (*Result,
 	if err := clean.Scatter(ctx, out.Denoised.Voxels(), p.o.Threads); err != nil {
 		return nil, err
 	}
+	p.o.Arrays.Free(clean.Values)
+	p.o.Arrays.Free(p.y.Values)
 	clean.Values, p.y.Values = nil, nil
 	if err := p.takeBack(ctx); err != nil {
 		return nil, err
