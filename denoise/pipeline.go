@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 
 	"github.com/dmri-denoise/dmri-denoise/denoise/noise"
 	"github.com/dmri-denoise/dmri-denoise/denoise/prior"
@@ -20,6 +21,7 @@ type Result struct {
 	Sigma      *nifti.Image // noise map, one volume; 0 where nothing was denoised
 	Mask       []bool       // voxels that were denoised
 	Foreground []bool       // voxels that statistics were taken on
+	Flagged    *nifti.Image // per voxel, the number of values that were changed by more than noise explains (GuardSummary), one volume
 	Schedule   diffusion.Schedule
 	Summary    Summary
 	Imputed    *Imputed // what was made without measurements; never nil
@@ -242,6 +244,7 @@ func (p *pipeline) result(ctx context.Context, clean *signals.Signals) (*Result,
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	runtime.GC() // coefficients that are not needed any more make room for the output; a millisecond, for few large arrays
 	out := &Result{
 		Denoised: p.im.Like(p.y.D), Sigma: p.im.Header.NewImage(1),
 		Mask: p.chosen.keep, Foreground: p.chosen.foreground, Schedule: p.o.Schedule,
@@ -260,7 +263,10 @@ func (p *pipeline) result(ctx context.Context, clean *signals.Signals) (*Result,
 	p.fillOutside(out.Denoised)
 	p.y.Grid.Expand(out.Sigma.Voxels(), p.sigma)
 	out.Summary = p.summarise(out.Denoised)
-	return out, nil
+	var err error
+	out.Summary.Guard, out.Flagged, err = p.guard(ctx, out.Denoised)
+	out.Summary.Warnings = p.warnings
+	return out, err
 }
 
 // fillOutside writes the voxels that were not denoised: copied from the input,

@@ -24,6 +24,9 @@ type Space struct {
 	ended  sync.WaitGroup
 }
 
+// Supported tells whether New can succeed on this system.
+const Supported = true
+
 // watchEvery is how often the window is looked at: pages come in at a few GB/s,
 // so that it is overshot by tens of megabytes.
 const watchEvery = 5 * time.Millisecond

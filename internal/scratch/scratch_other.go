@@ -19,3 +19,6 @@ func (s *Space) Peak() int64 { return 0 }
 
 // Close does nothing.
 func (s *Space) Close() error { return nil }
+
+// Supported tells whether New can succeed on this system.
+const Supported = false
