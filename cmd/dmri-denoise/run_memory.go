@@ -85,6 +85,11 @@ func (p *runPlan) checkMemory() error {
 		p.scratch, p.memory = true, limit
 		return nil
 	}
+	// The runtime cannot go on when the system refuses memory, so this is looked at before any work.
+	if left := addressSpaceLeft(); left > 0 && p.memory > left {
+		return withHint(fmt.Errorf("%w: %s needs about %s, the limit on the address space (ulimit -v) leaves %s", errOutOfMemory, p.options.input,
+			formatBytes(p.memory), formatBytes(left)), "raise the limit, or crop the scan")
+	}
 	if available := availableMemory(); available > 0 && p.memory > available {
 		p.warnings = append(p.warnings, fmt.Sprintf("about %s of memory will be needed and %s is available; --mem SIZE works within less", formatBytes(p.memory), formatBytes(available)))
 	}
