@@ -89,6 +89,7 @@ func (p *pipeline) summarise(clean *nifti.Image) Summary {
 	if p.noise != nil {
 		p.warnNoise()
 	}
+	p.warnOrder(p.im)
 	if len(p.chosen.flat) > 0 {
 		p.warn("volumes %v (counted from 0) hold one value throughout: lost or zero-filled; take them out of the series", p.chosen.flat)
 	}

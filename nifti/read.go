@@ -122,7 +122,7 @@ func (r *Reader) toVoxels() error {
 	need, _ := h.voxelBytes(int64(h.Datatype.bytes()))
 	if h.Pair {
 		if r.path == "" {
-			return fmt.Errorf("header of a pair, but there is no .img or .img.gz beside it: %w", fs.ErrNotExist)
+			return fmt.Errorf("header of a pair, but there is no .img or .img.gz beside it: %w (%w)", fs.ErrNotExist, ErrTruncated)
 		}
 		r.src.Close()
 		src, err := openSource(r.path)
