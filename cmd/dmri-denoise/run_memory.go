@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"syscall"
@@ -72,6 +73,9 @@ func estimateMemory(s scanSize) int64 {
 
 // checkMemory estimates what the run needs and decides where its arrays are.
 func (p *runPlan) checkMemory() error {
+	if err := p.countMask(); err != nil {
+		return err
+	}
 	size := p.size()
 	extra := p.options.impute.memory(size.voxels, size.volumes, p.target)
 	p.memory = estimateMemory(size) + extra
@@ -110,10 +114,28 @@ func (p *runPlan) lessMemory(size scanSize, extra, least int64) string {
 	}
 }
 
-// size is that of the scan at hand; without reading the mask, all its voxels count.
+// countMask counts the voxels of the mask.
+func (p *runPlan) countMask() error {
+	if p.options.mask == "" {
+		return nil
+	}
+	mask, err := loadMask(context.Background(), p.options.mask)
+	for _, in := range mask {
+		if in {
+			p.masked++
+		}
+	}
+	return err
+}
+
+// size is that of the scan at hand.
 func (p *runPlan) size() scanSize {
 	nx, ny, nz, nt := p.header.Shape()
-	return scanSize{voxels: nx * ny * nz, rows: nx * ny * nz, volumes: nt, threads: p.options.threads, walks: p.options.sampler != "mean"}
+	s := scanSize{voxels: nx * ny * nz, rows: nx * ny * nz, volumes: nt, threads: p.options.threads, walks: p.options.sampler != "mean"}
+	if p.masked > 0 {
+		s.rows = p.masked
+	}
+	return s
 }
 
 // window is how much of the scratch file may be in memory, 0 without one.

@@ -29,6 +29,7 @@ type runPlan struct {
 	pictures               pictureNames
 
 	memory         int64 // estimated peak, bytes
+	masked         int   // voxels of the mask, 0 without one
 	scratch        bool  // the arrays of the scan's size are kept in a file, because --mem allows less
 	warnings       []string
 	headerWarnings int // how many of them the image's header gave
