@@ -49,6 +49,7 @@ const (
 	shiftFloor     = 0.02 // change of a shell's mean, in σ, below which it is not looked at
 	processedSD    = 0.72 // a scan of white noise loses 0.9 σ and more: below this,
 	processedTails = 0.3  // and with more than this excess kurtosis, the noise is not the scanner's
+	smoothed       = 0.3  // correlation of neighbours along every axis
 	guardChunk     = 2048 // rows looked at together
 )
 
@@ -282,8 +283,18 @@ func (p *pipeline) warnGuard(s *GuardSummary) {
 	if out := s.Outside + s.AboveB0; float64(out) > guardShare*values {
 		p.warn("%d values lie outside what was measured in their voxel, and %d above its b0: they are not to be trusted", s.Outside, s.AboveB0)
 	}
-	if p.noise != nil && p.y.D >= leastVolumes && s.RemovedSD < processedSD && s.RemovedKurtosis > processedTails {
-		p.warn("the noise is not that of a scanner (only %.2f of its standard deviation could be removed): the scan looks denoised, "+
-			"filtered or interpolated already; denoise the data as they came from the scanner", s.RemovedSD)
+	if p.processed(s) {
+		p.warn("the noise is not that of a scanner (%.2f of its standard deviation was removed, its excess kurtosis is %.1f): the scan looks "+
+			"denoised, filtered or interpolated already; denoise the data as they came from the scanner", s.RemovedSD, s.RemovedKurtosis)
 	}
+}
+
+// processed tells whether the noise is that of a scan that was denoised or smoothed: it cannot be removed, or is
+// correlated along all three axes, as no scanner's is.
+func (p *pipeline) processed(s *GuardSummary) bool {
+	if p.noise == nil || p.y.D < leastVolumes {
+		return false
+	}
+	c := p.noise.Correlation
+	return s.RemovedSD < processedSD && s.RemovedKurtosis > processedTails || min(c[0], c[1], c[2]) > smoothed
 }
