@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/dmri-denoise/dmri-denoise/denoise/signals"
 	"github.com/dmri-denoise/dmri-denoise/diffusion"
 	"github.com/dmri-denoise/dmri-denoise/gradients"
 	"github.com/dmri-denoise/dmri-denoise/nifti"
@@ -78,7 +79,10 @@ type Options struct {
 	// Reload reads the image anew. If set, and nothing is to be imputed, Run lets go of the image's voxels while it
 	// works and has them read again for the end: one copy of the scan less at the peak. The image is then unusable
 	// until Run returns, and after an error.
-	Reload   func(ctx context.Context) (*nifti.Image, error)
+	Reload func(ctx context.Context) (*nifti.Image, error)
+	// Arrays makes the arrays of the scan's size that the posterior mean needs; nil means the heap. Beside it the image's
+	// own array and those made from it (nifti.ReadOptions.Voxels) decide where a run is kept.
+	Arrays   signals.Arrays
 	Logger   *slog.Logger // nil means silent
 	Progress func(stage Stage, done, total int)
 }
@@ -116,6 +120,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Progress == nil {
 		o.Progress = func(Stage, int, int) {}
+	}
+	if o.Arrays == nil {
+		o.Arrays = signals.Heap{}
 	}
 	return o, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 
 	"github.com/dmri-denoise/dmri-denoise/denoise/noise"
 	"github.com/dmri-denoise/dmri-denoise/denoise/prior"
@@ -20,6 +21,7 @@ type Result struct {
 	Sigma      *nifti.Image // noise map, one volume; 0 where nothing was denoised
 	Mask       []bool       // voxels that were denoised
 	Foreground []bool       // voxels that statistics were taken on
+	Flagged    *nifti.Image // per voxel, the number of values that were changed by more than noise explains (GuardSummary), one volume
 	Schedule   diffusion.Schedule
 	Summary    Summary
 	Imputed    *Imputed // what was made without measurements; never nil
@@ -74,7 +76,10 @@ func (p *pipeline) run(ctx context.Context) (*Result, error) {
 	}
 	grid := signals.NewGrid(nx, ny, nz, p.chosen.keep)
 	var err error
-	if p.y, err = signals.Gather(ctx, grid, p.im.Voxels(), nt, p.o.Threads); err != nil {
+	if p.y, err = signals.NewOn(p.o.Arrays, grid, nt); err != nil {
+		return nil, err
+	}
+	if err := p.y.Gather(ctx, p.im.Voxels(), p.o.Threads); err != nil {
 		return nil, err
 	}
 	p.letGo()
@@ -202,10 +207,12 @@ func (p *pipeline) denoise(ctx context.Context) (*signals.Signals, error) {
 	p.scale.Start(p.y.Values)
 	clean := p.y // the posterior mean takes the place of the measurement, of which the image still is a copy
 	if p.o.Sampler != Mean {
-		clean = signals.New(p.y.Grid, p.y.D)
+		if clean, err = signals.NewOn(p.o.Arrays, p.y.Grid, p.y.D); err != nil {
+			return nil, err
+		}
 	}
 	progress := func(done, total int) { p.o.Progress(StageDenoise, done, total) }
-	options := prior.GaussianOptions{Extent: p.o.Extent, Noise: p.level, Threads: p.o.Threads}
+	options := prior.GaussianOptions{Extent: p.o.Extent, Noise: p.level, Threads: p.o.Threads, Arrays: p.o.Arrays}
 	if p.o.Sampler == Mean {
 		options.Progress = progress
 	}
@@ -275,8 +282,9 @@ func (p *pipeline) result(ctx context.Context, clean *signals.Signals) (*Result,
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	runtime.GC() // coefficients that are not needed any more make room for the output; a millisecond, for few large arrays
 	out := &Result{
-		Denoised: p.im.Header.NewImage(p.y.D), Sigma: p.im.Header.NewImage(1),
+		Denoised: p.im.Like(p.y.D), Sigma: p.im.Header.NewImage(1),
 		Mask: p.chosen.keep, Foreground: p.chosen.foreground, Schedule: p.o.Schedule,
 	}
 	// The display window still fits: denoising keeps the intensities.
@@ -284,6 +292,8 @@ func (p *pipeline) result(ctx context.Context, clean *signals.Signals) (*Result,
 	if err := clean.Scatter(ctx, out.Denoised.Voxels(), p.o.Threads); err != nil {
 		return nil, err
 	}
+	p.o.Arrays.Free(clean.Values)
+	p.o.Arrays.Free(p.y.Values)
 	clean.Values, p.y.Values = nil, nil
 	if err := p.takeBack(ctx); err != nil {
 		return nil, err
@@ -291,7 +301,10 @@ func (p *pipeline) result(ctx context.Context, clean *signals.Signals) (*Result,
 	p.fillOutside(out.Denoised)
 	p.y.Grid.Expand(out.Sigma.Voxels(), p.sigma)
 	out.Summary = p.summarise(out.Denoised)
-	return out, nil
+	var err error
+	out.Summary.Guard, out.Flagged, err = p.guard(ctx, out.Denoised)
+	out.Summary.Warnings = p.warnings
+	return out, err
 }
 
 // fillOutside writes the voxels that were not denoised: copied from the input,

@@ -54,7 +54,7 @@ func imputeCommandFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Category: output, Usage: "list inputs, outputs, shells and memory, then stop"},
 		categorised(seedFlag("`SEED` of random draws"), output),
 		&cli.IntFlag{Name: "nthreads", Aliases: []string{"threads"}, Category: machine, Usage: "threads, `N` (default as for run)"},
-		&cli.StringFlag{Name: "mem", Category: machine, Usage: "stop at once if more memory than `SIZE` (8G, 4000M) would be needed"},
+		&cli.StringFlag{Name: "mem", Category: machine, Usage: "stay within `SIZE` (8G, 4000M), as for run"},
 		categorised(jsonFlag("a summary"), machine), categorised(quietFlag(), machine), categorised(verboseFlag(), machine),
 	)
 }

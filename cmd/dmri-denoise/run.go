@@ -51,6 +51,7 @@ type runOptions struct {
 	noiseNumber   float64 // --noise-in as a number, 0 = not given
 	noiseOut      string
 	residualOut   string
+	guardOut      string
 	prior         string
 	schedule      diffusion.Schedule
 	sampler       string
@@ -118,6 +119,7 @@ func runFlags() []cli.Flag {
 		categorised(seedFlag("`SEED` of random draws"), prior),
 
 		&cli.StringFlag{Name: "residual-out", Category: output, Usage: "input minus output, 4-D `FILE`; not written if not given"},
+		&cli.StringFlag{Name: "guard-out", Category: output, Usage: "per voxel the number of values changed by more than noise explains, 3-D `FILE`; not written if not given"},
 		&cli.StringFlag{Name: "qc-dir", Category: output, Usage: "folder `DIR` for the report, figures and metrics (default OUT_qc)"},
 		&cli.BoolFlag{Name: "no-qc", Category: output, Usage: "no report, figures and metrics"},
 		&cli.BoolFlag{Name: "timings", Category: output, Usage: "write time, threads and memory into report and metrics, which then differ from run to run"},
@@ -125,7 +127,7 @@ func runFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Category: output, Usage: "list inputs, outputs, shells and memory, then stop"},
 
 		&cli.IntFlag{Name: "nthreads", Aliases: []string{"threads"}, Category: machine, Usage: "threads, `N`; default SLURM_CPUS_PER_TASK, NSLOTS, PBS_NCPUS or OMP_NUM_THREADS, else all CPUs allowed; 0 means one"},
-		&cli.StringFlag{Name: "mem", Category: machine, Usage: "stop at once if more memory than `SIZE` (8G, 4000M) would be needed"},
+		&cli.StringFlag{Name: "mem", Category: machine, Usage: "work in about `SIZE` (8G, 4000M): a scan that needs more is worked on in a scratch file beside the output, with the same result; stop at once if that is not enough either"},
 		categorised(jsonFlag("a summary"), machine), categorised(quietFlag(), machine), categorised(verboseFlag(), machine),
 	)
 }
@@ -144,7 +146,7 @@ func categorised(f cli.Flag, category string) cli.Flag {
 func runOptionsFrom(c *cli.Context) (runOptions, error) {
 	o := runOptions{
 		tables: tableFlagsFrom(c), mask: c.String("mask"), nan: c.String("nan"),
-		noiseOut: c.String("noise-out"), residualOut: c.String("residual-out"),
+		noiseOut: c.String("noise-out"), residualOut: c.String("residual-out"), guardOut: c.String("guard-out"),
 		prior: c.String("prior"), sampler: c.String("sampler"), samplerSteps: c.Int("sampler-steps"),
 		rician: c.String("rician"), seed: c.Uint64("seed"),
 		qcDir: c.String("qc-dir"), timings: c.Bool("timings"), force: c.Bool("force"), dryRun: c.Bool("dry-run"), json: c.Bool("json"),
@@ -255,7 +257,7 @@ func (o *runOptions) validate() error {
 	if o.samplerSteps < 0 || o.samplerSteps > maxSamplerSteps {
 		return usagef("--sampler-steps %d: must be from 1 to %d", o.samplerSteps, maxSamplerSteps)
 	}
-	for _, image := range []struct{ flag, name string }{{"output", o.output}, {"--noise-out", o.noiseOut}, {"--residual-out", o.residualOut},
+	for _, image := range []struct{ flag, name string }{{"output", o.output}, {"--noise-out", o.noiseOut}, {"--residual-out", o.residualOut}, {"--guard-out", o.guardOut},
 		{"--std-out", o.impute.stdOut}, {"--imputed-out", o.impute.maskOut}} {
 		if image.name == "" {
 			continue
@@ -294,8 +296,13 @@ func runScan(ctx context.Context, u *ui, o runOptions, plan *runPlan) error {
 	if err := plan.checkSpace(); err != nil {
 		return err
 	}
-	limitMachine(o.threads, o.memory)
-	s, err := loadScan(ctx, u, o, plan)
+	limitMachine(o.threads, plan)
+	scratchDir, err := files.reserve(filepath.Dir(plan.image))
+	if err != nil {
+		return err
+	}
+	s, err := loadScan(ctx, u, o, plan, scratchDir)
+	defer s.close()
 	if err != nil {
 		return err
 	}

@@ -36,7 +36,9 @@ func denoiseScan(ctx context.Context, u *ui, o runOptions, plan *runPlan, s *sca
 		Logger:   u.logger(),
 		Progress: func(stage denoise.Stage, done, total int) { bar.report(string(stage), done, total) },
 	}
-	if size := int64(len(s.image.Voxels())) * 4; size >= reloadFrom {
+	if plan.scratch {
+		settings.Arrays = s.space
+	} else if size := int64(len(s.image.Voxels())) * 4; size >= reloadFrom {
 		settings.Reload = func(ctx context.Context) (*nifti.Image, error) {
 			debug.FreeOSMemory() // what the work needed makes room for the image
 			return nifti.ReadImage(ctx, o.input, nifti.ReadOptions{})
@@ -104,15 +106,3 @@ const maxExtent = 127
 
 // maxSamplerSteps keeps a slip of the finger from becoming a run of days.
 const maxSamplerSteps = 100000
-
-// estimateMemory foretells the peak of a run in bytes: the image, the same again as signals in voxel order, their
-// denoised form and the output, each float32, plus what each thread and the program itself hold. Samplers that walk
-// (all but mean) hold up to three more. Peaks of mean and sde measured above 500 MB lie up to 6 % below this.
-func estimateMemory(voxels, volumes, threads int, walks bool) int64 {
-	const perThread, fixed = 8 << 20, 64 << 20
-	copies := 4.25
-	if walks {
-		copies += 3
-	}
-	return int64(copies*4*float64(voxels)*float64(volumes)) + int64(max(threads, 1))*perThread + fixed
-}

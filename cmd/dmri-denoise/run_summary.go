@@ -171,13 +171,19 @@ func (p *runPlan) sidecarJSON(result *denoise.Result, residual *qc.Residual) ([]
 }
 
 // peakMemory returns the most resident memory the process has had, 0 where the system does not tell.
-func peakMemory() int64 {
+func peakMemory() int64 { return memoryStatus("VmHWM:") }
+
+// mappedNow returns the address space in use, 0 where the system does not tell.
+func mappedNow() int64 { return memoryStatus("VmSize:") }
+
+// memoryStatus returns a line of the process's status in bytes.
+func memoryStatus(name string) int64 {
 	data, err := os.ReadFile("/proc/self/status")
 	if err != nil {
 		return 0
 	}
 	for line := range strings.Lines(string(data)) {
-		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+		if rest, ok := strings.CutPrefix(line, name); ok {
 			kib, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 10, 64)
 			if err == nil {
 				return kib << 10
