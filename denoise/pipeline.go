@@ -177,7 +177,7 @@ func (p *pipeline) denoise(ctx context.Context) (*signals.Signals, error) {
 	}
 	if p.o.Sampler == Mean {
 		err = diffusion.PosteriorMean(ctx, g, clean.Values, p.y.Values, p.scale.T)
-	} else if err = g.Fit(ctx, p.y.Values); err == nil {
+	} else if err = fit(ctx, g, p.y.Values); err == nil {
 		err = p.sample(ctx, g, clean.Values, progress)
 	}
 	if err != nil {
@@ -185,6 +185,15 @@ func (p *pipeline) denoise(ctx context.Context) (*signals.Signals, error) {
 	}
 	p.scale.Finish(clean.Values)
 	return clean, nil
+}
+
+// fit has a Gaussian prior keep what it learns from the measurement; the learned
+// one learns at every step.
+func fit(ctx context.Context, d diffusion.Denoiser, xt []float32) error {
+	if g, ok := d.(*prior.Gaussian); ok {
+		return g.Fit(ctx, xt)
+	}
+	return nil
 }
 
 // sample runs the chosen reverse process.

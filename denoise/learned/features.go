@@ -115,7 +115,7 @@ func (e *Extractor) Row(dst []float32, r int) {
 func (e *Extractor) gather(r int) {
 	s := e.s
 	k, d := s.Stages.K, s.D
-	final := s.final()
+	final := s.Stages.Last()
 	own := final[r*k : (r+1)*k]
 	e.rows, e.place = e.rows[:0], e.place[:0]
 	x0, y0, z0 := s.Grid.At(r)
@@ -191,9 +191,9 @@ func (e *Extractor) estimates(r int) {
 		clear(clean)
 		return
 	}
-	final := s.final()[r*k : (r+1)*k]
+	final := s.Stages.Last()[r*k : (r+1)*k]
 	for p := range passCount {
-		copy(e.latent[p*k:(p+1)*k], s.Stages.Passes[p][r*k:(r+1)*k])
+		copy(e.latent[p*k:(p+1)*k], s.pass(p)[r*k:(r+1)*k])
 	}
 	fastblas.Gemm(false, false, cleanCount, k, n, 1, e.weights[n:], n, e.nearZ, k, 0, e.latent[passCount*k:], k)
 	for p := range passCount + cleanCount {
@@ -253,14 +253,6 @@ func (e *Extractor) perDirection(dst []float32, r int) {
 			c[at+2] = float32(math.Log(float64(n)))
 		}
 	}
-}
-
-// final returns the last estimate of the Gaussian prior along the components.
-func (s *Scan) final() []float32 {
-	if len(s.Stages.Passes) == 0 {
-		return s.Stages.Noisy
-	}
-	return s.Stages.Passes[len(s.Stages.Passes)-1]
 }
 
 // logarithm compresses magnitudes, from 0 at 0.

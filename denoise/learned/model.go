@@ -15,6 +15,13 @@ type Model struct {
 	Net   *net.Network
 	Shift []float32 // per feature, after compression
 	Scale []float32
+	// Weights are those of the families of changes, FamilyCount of them, for scans
+	// that do not find their own; nil means 1 each.
+	Weights []float64
+	// Loss is the loss curve of its training.
+	Loss []Point
+	// Origin says what it was trained on.
+	Origin Origin
 }
 
 // NewModel makes an untrained model for features like those given (n ×

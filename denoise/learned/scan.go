@@ -1,7 +1,6 @@
 package learned
 
 import (
-	"context"
 	"math"
 
 	"github.com/dmri-denoise/dmri-denoise/denoise/prior"
@@ -104,11 +103,8 @@ func (g *Groups) smooth(dst, from []float32, m, d, kernel int, in, out []float32
 	}
 }
 
-// NewScan runs the Gaussian prior on a measurement at t*.
-func NewScan(ctx context.Context, g *prior.Gaussian, grid *signals.Grid, d int, measured []float32, xt []float32, groups *Groups) (*Scan, error) {
-	stages, mean, err := g.Stages(ctx, xt)
-	if err != nil {
-		return nil, err
-	}
-	return &Scan{Grid: grid, D: d, Measured: measured, Gaussian: mean, Stages: stages, Groups: groups}, nil
+// pass returns an estimate of the Gaussian prior before its last.
+func (s *Scan) pass(p int) []float32 {
+	passes := s.Stages.Passes
+	return passes[min(p, len(passes)-1)] // a prior with fewer stages repeats its last
 }

@@ -16,6 +16,7 @@ import (
 type Samples struct {
 	Features []float32 // n × FeatureCount
 	Truth    []float32 // what is to be added to the Gaussian estimate; nil where it is not known
+	Weight   []float32 // of the squared errors; nil means 1
 
 	Residual []float32 // measurement minus Gaussian estimate
 	Moved    []float32 // features of the moved measurement
@@ -190,9 +191,12 @@ func (t *trainer) run(w *partWork, s *Samples, backward bool) float64 {
 	loss := 0.0
 	if s.Truth != nil {
 		for i, at := range w.pick {
-			e := w.change[i] - s.Truth[at]
-			loss += float64(e) * float64(e)
-			w.change[i] = 2 * e * scale
+			e, weight := w.change[i]-s.Truth[at], float32(1)
+			if s.Weight != nil {
+				weight = s.Weight[at]
+			}
+			loss += float64(weight * e * e)
+			w.change[i] = 2 * e * scale * weight
 		}
 		if backward {
 			t.backward(w, w.still, w.features, w.change)

@@ -48,12 +48,12 @@ func room() {
 	x := append([]float32(nil), noisy.Values...)
 	scale.Start(x)
 	start := time.Now()
-	s, whole, err := prior.NewGaussian(g, nt, scale, prior.GaussianOptions{Threads: 1}).Stages(ctx, x)
+	s, whole, err := prior.NewGaussian(g, nt, scale, prior.GaussianOptions{Threads: 1}).Stages(ctx, x, scale.T)
 	if err != nil {
 		panic(err)
 	}
 	fmt.Println("rows", g.Len(), "K", s.K, "took", time.Since(start))
-	soft, _, err := prior.NewGaussian(g, nt, scale, prior.GaussianOptions{Threads: 1, Soft: true}).Stages(ctx, x)
+	soft, _, err := prior.NewGaussian(g, nt, scale, prior.GaussianOptions{Threads: 1, Soft: true}).Stages(ctx, x, scale.T)
 	if err != nil {
 		panic(err)
 	}

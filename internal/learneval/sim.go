@@ -33,22 +33,16 @@ func randomTable(rng *rand.Rand) *gradients.Table {
 		t.BVals, t.BVecs = append(t.BVals, 0), append(t.BVecs, [3]float64{})
 	}
 	shells := 1
-	if u := rng.Float64(); u > 0.75 {
-		shells = 3
-	} else if u > 0.5 {
-		shells = 2
+	if u := rng.Float64(); u > 0.6 {
+		shells = 2 + rng.IntN(3)
 	}
-	bs := [][]float64{{1000, 1500, 2500, 800, 3000}, {2000, 2500, 1600}, {3000, 3500}}
 	for s := range shells {
-		n := 12 + rng.IntN(60)
+		n := 10 + int(70*rng.Float64()*rng.Float64())
+		b := 700 + 2500*rng.Float64()*rng.Float64()
 		if shells > 1 {
-			n = 12 + rng.IntN(40)
+			b = 500 + 200*rng.Float64() + 3000*(float64(s)+0.5*rng.Float64())/float64(shells)
 		}
-		b := bs[s][rng.IntN(len(bs[s]))]
-		if shells > 1 && s == 0 {
-			b = 700 + 100*float64(rng.IntN(5))
-		}
-		add(b, n)
+		add(math.Round(b/50)*50, n)
 	}
 	return t
 }
@@ -150,5 +144,9 @@ func scanOf(ctx context.Context, k *known, y []float32, threads int, soft bool) 
 	x := append([]float32(nil), y...)
 	scale.Start(x)
 	g := prior.NewGaussian(k.noisy.Grid, k.noisy.D, scale, prior.GaussianOptions{Threads: threads, Soft: soft})
-	return learned.NewScan(ctx, g, k.noisy.Grid, k.noisy.D, y, x, learned.NewGroups(k.table, gradients.DefaultB0Threshold))
+	stages, mean, err := g.Stages(ctx, x, scale.T)
+	if err != nil {
+		return nil, err
+	}
+	return &learned.Scan{Grid: k.noisy.Grid, D: k.noisy.D, Measured: y, Gaussian: mean, Stages: stages, Groups: learned.NewGroups(k.table, gradients.DefaultB0Threshold)}, nil
 }
