@@ -52,6 +52,9 @@ func (p *pipeline) chooseLearned(ctx context.Context, g *prior.Gaussian, correct
 	if p.table == nil || !wanted && p.y.D < leastVolumesLearned {
 		return nil, nil
 	}
+	if err := p.checkModel(); err != nil {
+		return nil, err
+	}
 	model, fixed := p.o.Model, true
 	if model == nil {
 		model, fixed = learned.Embedded(), false

@@ -65,22 +65,9 @@ type pipeline struct {
 }
 
 func (p *pipeline) run(ctx context.Context) (*Result, error) {
-	nx, ny, nz, nt := p.im.Dims()
-	p.chosen = choose(p.im, p.o.Mask)
-	p.magnitude = p.o.Rician == RicianOn || p.o.Rician == RicianAuto && p.chosen.magnitude
-	if count(p.chosen.keep) == 0 {
-		return nil, fmt.Errorf("%w: %d voxels do not vary over volumes, %d hold NaN or Inf", ErrEmptyMask, p.chosen.constant, p.chosen.nonFinite)
-	}
-	grid := signals.NewGrid(nx, ny, nz, p.chosen.keep)
-	var err error
-	if p.y, err = signals.Gather(ctx, grid, p.im.Voxels(), nt, p.o.Threads); err != nil {
+	if err := p.prepare(ctx); err != nil {
 		return nil, err
 	}
-	p.letGo()
-	if err := p.measureNoise(ctx); err != nil {
-		return nil, err
-	}
-	p.divide(ctx)
 	clean, err := p.denoise(ctx)
 	if err != nil {
 		return nil, err

@@ -147,7 +147,7 @@ func (p *runPlan) inputs() []string {
 		files = p.table.Files
 	}
 	var out []string
-	names := []string{p.options.input, p.options.mask, p.options.noiseFile, files.BVal, files.BVec, files.Grad, p.sidecarIn}
+	names := []string{p.options.input, p.options.mask, p.options.noiseFile, p.options.model, files.BVal, files.BVec, files.Grad, p.sidecarIn}
 	for _, name := range append(names, p.options.impute.files()...) {
 		if name != "" {
 			out = append(out, name)
@@ -171,7 +171,7 @@ func (p *runPlan) outputs() []string {
 
 func (p *runPlan) checkMemory() error {
 	nx, ny, nz, nt := p.header.Shape()
-	p.memory = estimateMemory(nx*ny*nz, nt, p.options.threads, p.options.sampler != "mean") +
+	p.memory = estimateMemory(nx*ny*nz, nt, p.options.threads, p.options.sampler != "mean", p.table != nil && (p.options.prior == "auto" || p.options.prior == "learned")) +
 		p.options.impute.memory(nx*ny*nz, nt, p.target)
 	if limit := p.options.memory; limit > 0 && p.memory > limit {
 		return fmt.Errorf("%w: %s needs about %s, --mem allows %s", errOutOfMemory, p.options.input, formatBytes(p.memory), formatBytes(limit))

@@ -8,7 +8,6 @@ import (
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/dmri-denoise/dmri-denoise/denoise/signals"
-	"github.com/dmri-denoise/dmri-denoise/diffusion/net"
 )
 
 // FamilyCount is the number of families that the change of the Gaussian estimate
@@ -103,6 +102,27 @@ func (m *Model) Weigh(ctx context.Context, p *Pair, wanted []bool, seed uint64, 
 	return e, nil
 }
 
+// WeighSamples collects the evidence of samples of pairs, which tell no shells.
+func (m *Model) WeighSamples(s *Samples) *Evidence {
+	n := s.Len()
+	e := &Evidence{
+		n: n, change: make([]float32, n*FamilyCount), moved: make([]float32, n*FamilyCount), residual: s.Residual,
+		answer: s.Answer, probe: s.Probe, variance: s.Variance, shell: make([]int32, n), block: make([]int32, n), blocks: n,
+	}
+	w := &estimator{pass: m.Net.NewPass(batchRows), change: make([]float32, n)}
+	w.features = s.Features
+	m.divide(w, e.change)
+	w.features = s.Moved
+	m.divide(w, e.moved)
+	for i, v := range e.change {
+		e.moved[i] -= v
+	}
+	for i := range e.block {
+		e.block[i] = int32(i)
+	}
+	return e
+}
+
 // chosenRows takes wanted rows at random, as many as give at most so many
 // samples, in ascending order.
 func chosenRows(s *Scan, wanted []bool, samples int, seed uint64) []int32 {
@@ -132,6 +152,11 @@ const evidenceStream = 0xe7037ed1a0b428db
 // families writes the change of one row's directions by family, D × FamilyCount.
 func (m *Model) families(w *estimator, dst []float32, r int) {
 	w.e.Row(w.features, r)
+	m.divide(w, dst)
+}
+
+// divide writes the changes of the samples in w.features by family.
+func (m *Model) divide(w *estimator, dst []float32) {
 	m.eachBatch(w, func(from, n int, features, gates []float32) {
 		for i := range n {
 			f, g := features[i*FeatureCount:], gates[i*SignedCount:(i+1)*SignedCount]
@@ -280,5 +305,3 @@ func (e *Evidence) Judge(shells int) (weights []float64, all Comparison, each []
 func (e *Evidence) JudgeAs(weights []float64, shells int) (all Comparison, each []Comparison) {
 	return e.Compare([folds][]float64{weights, weights}, shells)
 }
-
-var _ net.Config

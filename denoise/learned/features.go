@@ -81,7 +81,7 @@ func NewExtractor(s *Scan) *Extractor {
 			}
 		}
 	}
-	net.Embed(e.level[:], 1)
+	net.Embed(e.level[:], s.Level)
 	return e
 }
 

@@ -50,17 +50,39 @@ func (p *Prior) Pair(ctx context.Context, xt []float32, within []bool, variance 
 	if err != nil {
 		return nil, nil, err
 	}
+	pair, err := p.pair(part.Grid, part.Measured, variance, func(y []float32) (*prior.Stages, []float32, error) { return part.Stages(ctx, y) })
+	return pair, part.Counts, err
+}
+
+// PairAll is Pair on the whole scan.
+func (p *Prior) PairAll(ctx context.Context, xt []float32, variance func(float32) float32) (*Pair, error) {
+	f, sigma := p.scale.Measured(p.scale.T)
+	return p.pair(p.grid, scaled(xt, f/sigma), variance, func(y []float32) (*prior.Stages, []float32, error) {
+		return p.g.Stages(ctx, scaled(y, sigma/f), p.scale.T)
+	})
+}
+
+func scaled(x []float32, f float64) []float32 {
+	out := make([]float32, len(x))
+	for i, v := range x {
+		out[i] = float32(f * float64(v))
+	}
+	return out
+}
+
+func (p *Prior) pair(grid *signals.Grid, measured []float32, variance func(float32) float32, stages func(y []float32) (*prior.Stages, []float32, error)) (*Pair, error) {
 	scan := func(y []float32) (*Scan, error) {
-		stages, mean, err := part.Stages(ctx, y)
-		return &Scan{Grid: part.Grid, D: p.d, Measured: y, Gaussian: mean, Stages: stages, Groups: p.groups}, err
+		s, mean, err := stages(y)
+		return &Scan{Grid: grid, D: p.d, Measured: y, Gaussian: mean, Stages: s, Groups: p.groups, Level: p.scale.Schedule.Sigma(p.scale.T)}, err
 	}
 	pair := &Pair{Variance: variance}
-	if pair.Still, err = scan(part.Measured); err != nil {
-		return nil, nil, err
+	var err error
+	if pair.Still, err = scan(measured); err != nil {
+		return nil, err
 	}
 	rng := rand.New(rand.NewPCG(p.o.Seed, probeStream))
-	moved := make([]float32, len(part.Measured))
-	for i, v := range part.Measured {
+	moved := make([]float32, len(measured))
+	for i, v := range measured {
 		b := float32(probeSize)
 		if rng.Uint64()&1 == 0 {
 			b = -b
@@ -68,7 +90,7 @@ func (p *Prior) Pair(ctx context.Context, xt []float32, within []bool, variance 
 		moved[i] = v + b
 	}
 	pair.Moved, err = scan(moved)
-	return pair, part.Counts, err
+	return pair, err
 }
 
 // probeStream separates the probe's random numbers from other uses of a seed.
@@ -117,11 +139,7 @@ func (p *Prior) PosteriorMean(ctx context.Context, dst, xt []float32, t float64)
 	if err != nil {
 		return err
 	}
-	measured := make([]float32, len(xt))
-	for i, v := range xt {
-		measured[i] = float32(f / sigma * float64(v))
-	}
-	s := &Scan{Grid: p.grid, D: p.d, Measured: measured, Gaussian: mean, Stages: stages, Groups: p.groups}
+	s := &Scan{Grid: p.grid, D: p.d, Measured: scaled(xt, f/sigma), Gaussian: mean, Stages: stages, Groups: p.groups, Level: p.scale.Schedule.Sigma(t)}
 	if err := p.model.Estimate(ctx, s, dst, p.weights, p.use, p.o.Threads, p.o.Progress); err != nil {
 		return err
 	}

@@ -19,6 +19,9 @@ type Scan struct {
 	Gaussian []float32 // rows × D: the Gaussian posterior mean
 	Stages   *prior.Stages
 	Groups   *Groups
+	// Level is the standard deviation of the noise relative to that of the clean
+	// signal: what the timestep stands for.
+	Level float64
 }
 
 // kernelWidths are the widths of the averages over q-space, as the sine of an

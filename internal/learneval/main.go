@@ -29,6 +29,8 @@ func main() {
 	case "room":
 		os.Args = os.Args[1:]
 		room()
+	case "train":
+		check((&evaluation{ctx, 1}).trainShipped(os.Args[2]))
 	case "gen": // gen FILE firstSeed count perScan
 		first, _ := strconv.Atoi(os.Args[3])
 		count, _ := strconv.Atoi(os.Args[4])
@@ -113,7 +115,8 @@ func main() {
 		}
 		moved, err := scanOf(ctx, k, y, 2, false)
 		check(err)
-		train, held := (&learned.Pair{Still: still, Moved: moved}).Sample(150000, 12, nil, 1)
+		train, held := &learned.Samples{}, &learned.Samples{}
+		check((&learned.Pair{Still: still, Moved: moved}).Sample(ctx, train, held, 150000, 24, nil, 1, 2))
 		var m *learned.Model
 		if os.Args[2] == "none" {
 			m, err = learned.NewModel(train.Features, 32, 1, rng)

@@ -148,5 +148,5 @@ func scanOf(ctx context.Context, k *known, y []float32, threads int, soft bool) 
 	if err != nil {
 		return nil, err
 	}
-	return &learned.Scan{Grid: k.noisy.Grid, D: k.noisy.D, Measured: y, Gaussian: mean, Stages: stages, Groups: learned.NewGroups(k.table, gradients.DefaultB0Threshold)}, nil
+	return &learned.Scan{Grid: k.noisy.Grid, D: k.noisy.D, Measured: y, Gaussian: mean, Stages: stages, Groups: learned.NewGroups(k.table, gradients.DefaultB0Threshold), Level: schedule.Sigma(scale.T)}, nil
 }
