@@ -3,6 +3,7 @@ package denoise
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/dmri-denoise/dmri-denoise/denoise/learned"
 	"github.com/dmri-denoise/dmri-denoise/denoise/prior"
@@ -46,10 +47,11 @@ const leastVolumesLearned = 10
 // chooseLearned compares the learned prior with the Gaussian one g that has the
 // least risk. It returns nil if the Gaussian one stays: auto asks for a gain of
 // more than a standard error, overall, and takes the learned prior in the shells
-// where it is so.
+// where it is so. Asked for by name, the learned prior is used in every shell where
+// it does not lose.
 func (p *pipeline) chooseLearned(ctx context.Context, g *prior.Gaussian, corrects PriorMode, progress func(done, total int)) (diffusion.Denoiser, error) {
 	wanted := p.o.Prior == PriorLearned
-	if p.table == nil || !wanted && p.y.D < leastVolumesLearned {
+	if p.table == nil || !wanted && (p.y.D < leastVolumesLearned || p.interpolated()) {
 		return nil, nil
 	}
 	if err := p.checkModel(); err != nil {
@@ -59,8 +61,11 @@ func (p *pipeline) chooseLearned(ctx context.Context, g *prior.Gaussian, correct
 	if model == nil {
 		model, fixed = learned.Embedded(), false
 	}
-	l := learned.NewPrior(g, p.y.Grid, p.y.D, p.scale, model, learned.NewGroups(p.table, p.o.B0Threshold),
-		learned.PriorOptions{Threads: p.o.Threads, Seed: p.o.Seed, Progress: progress})
+	o := learned.PriorOptions{Threads: p.o.Threads, Seed: p.o.Seed, Progress: progress}
+	if p.noise != nil {
+		o.Correlation = p.noise.Correlation
+	}
+	l := learned.NewPrior(g, p.y.Grid, p.y.D, p.scale, model, learned.NewGroups(p.table, p.o.B0Threshold), o)
 	risk := p.riskOptions()
 	all, each, err := l.Fit(ctx, p.y.Values, risk.Within, risk.NoiseVariance, fixed)
 	if err != nil {
@@ -70,7 +75,7 @@ func (p *pipeline) chooseLearned(ctx context.Context, g *prior.Gaussian, correct
 	p.prior.Learned = summary
 	use, gain := make([]bool, len(each)), 0.0
 	for i, s := range p.table.Shells(p.o.B0Threshold).All {
-		use[i] = wanted || each[i].Wins()
+		use[i] = each[i].Wins() || wanted && each[i].Gain > 0
 		summary.Shells = append(summary.Shells, LearnedShell{s.B, comparisonOf(each[i]), use[i]})
 		if use[i] {
 			gain += each[i].Gain * float64(each[i].Samples) / float64(max(all.Samples, 1))
@@ -86,6 +91,12 @@ func (p *pipeline) chooseLearned(ctx context.Context, g *prior.Gaussian, correct
 	p.prior.Chosen = PriorLearned.String()
 	p.prior.Risks = append(p.prior.Risks, p.learnedRisk(all, each, use))
 	return l, nil
+}
+
+// interpolated reports noise so correlated that the estimate of risk, which allows
+// for correlation up to 1/2 between neighbours, would flatter whoever averages them.
+func (p *pipeline) interpolated() bool {
+	return p.noise != nil && slices.Max(p.noise.Correlation[:]) > 0.5
 }
 
 func comparisonOf(c learned.Comparison) LearnedComparison {

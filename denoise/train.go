@@ -175,7 +175,8 @@ func addSamples(ctx context.Context, s *TrainScan, o TrainOptions, samples int, 
 	}
 	p.scale.Start(p.y.Values)
 	g := prior.NewGaussian(p.y.Grid, p.y.D, p.scale, prior.GaussianOptions{Threads: o.Threads})
-	l := learned.NewPrior(g, p.y.Grid, p.y.D, p.scale, nil, learned.NewGroups(p.table, p.o.B0Threshold), learned.PriorOptions{Threads: o.Threads, Seed: options.Seed})
+	l := learned.NewPrior(g, p.y.Grid, p.y.D, p.scale, nil, learned.NewGroups(p.table, p.o.B0Threshold),
+		learned.PriorOptions{Threads: o.Threads, Seed: options.Seed, Correlation: p.noise.Correlation})
 	risk := p.riskOptions()
 	pair, err := l.PairAll(ctx, p.y.Values, risk.NoiseVariance)
 	if err != nil {

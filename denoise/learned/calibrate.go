@@ -41,7 +41,7 @@ type Evidence struct {
 	moved    []float32 // n × FamilyCount: by how much the change moved
 	residual []float32 // measurement minus Gaussian estimate
 	answer   []float32 // by how much the Gaussian estimate moved
-	probe    []float32
+	probe    []float32 // over its step
 	variance []float32
 	shell    []int32
 	block    []int32 // of 4³ voxels
@@ -91,7 +91,7 @@ func (m *Model) Weigh(ctx context.Context, p *Pair, wanted []bool, seed uint64, 
 			at, from := j*s.D+i, int(r)*s.D+i
 			e.residual[at] = s.Measured[from] - s.Gaussian[from]
 			e.answer[at] = p.Moved.Gaussian[from] - s.Gaussian[from]
-			e.probe[at] = p.Moved.Measured[from] - s.Measured[from]
+			e.probe[at] = p.Probe[from] / probeSize
 			e.variance[at], e.shell[at], e.block[at] = 1, s.Groups.of[i], number[key]
 			if p.Variance != nil {
 				e.variance[at] = p.Variance(s.Gaussian[from])
@@ -198,7 +198,7 @@ func (e *Evidence) Fit(without int) []float64 {
 		}
 		used++
 		c, moved := e.change[i*FamilyCount:(i+1)*FamilyCount], e.moved[i*FamilyCount:(i+1)*FamilyCount]
-		slope := float64(e.variance[i] / e.probe[i])
+		slope := float64(e.variance[i] * e.probe[i])
 		for p, v := range c {
 			x := float64(v)
 			along[p] += x*float64(e.residual[i]) - slope*float64(moved[p])
@@ -256,7 +256,7 @@ func (e *Evidence) Compare(weights [folds][]float64, shells int) (all Comparison
 			moved += v * float64(e.moved[i*FamilyCount+p])
 		}
 		r, v := float64(e.residual[i]), float64(e.variance[i])
-		slope := 2 * v / float64(e.probe[i])
+		slope := 2 * v * float64(e.probe[i])
 		gaussian := r*r - v + slope*float64(e.answer[i])
 		gain := r*r - (change-r)*(change-r) - slope*moved
 		for _, c := range []*Comparison{&all, &each[e.shell[i]]} {

@@ -12,6 +12,7 @@ import (
 // in closed form (Ramani, Blu and Unser 2008).
 type Pair struct {
 	Still, Moved *Scan
+	Probe        []float32 // rows × D, of unit variance; Moved is Still moved by probeSize times it
 	// Variance returns the variance of the noise of a measurement with the given
 	// expectation, in units of σ²; nil means 1.
 	Variance func(mean float32) float32
@@ -79,7 +80,7 @@ func (p *Pair) add(to *Samples, at int, still, moved []float32) {
 	to.Features, to.Moved = append(to.Features, still...), append(to.Moved, moved...)
 	to.Residual = append(to.Residual, s.Measured[at]-s.Gaussian[at])
 	to.Answer = append(to.Answer, p.Moved.Gaussian[at]-s.Gaussian[at])
-	to.Probe = append(to.Probe, p.Moved.Measured[at]-s.Measured[at])
+	to.Probe = append(to.Probe, p.Probe[at]/probeSize)
 	v := float32(1)
 	if p.Variance != nil {
 		v = p.Variance(s.Gaussian[at])
@@ -101,7 +102,7 @@ func (s *Samples) GaussianRisk() float64 {
 	sum := 0.0
 	for i, r := range s.Residual {
 		v := float64(s.Variance[i])
-		sum += float64(r)*float64(r) - v + 2*v*float64(s.Answer[i]/s.Probe[i])
+		sum += float64(r)*float64(r) - v + 2*v*float64(s.Answer[i]*s.Probe[i])
 	}
 	return sum / float64(max(s.Len(), 1))
 }

@@ -12,7 +12,7 @@ import (
 
 // Samples are (voxel, direction)s to train on. Either the truth is known, or the
 // features and the Gaussian estimate are there a second time, for a measurement
-// moved by Probe.
+// moved by a probe.
 type Samples struct {
 	Features []float32 // n × FeatureCount
 	Truth    []float32 // what is to be added to the Gaussian estimate; nil where it is not known
@@ -21,7 +21,7 @@ type Samples struct {
 	Residual []float32 // measurement minus Gaussian estimate
 	Moved    []float32 // features of the moved measurement
 	Answer   []float32 // by how much the Gaussian estimate moved
-	Probe    []float32 // by how much the measurement was moved
+	Probe    []float32 // what turns an answer into a derivative: the probe over its step
 	Variance []float32 // of the noise in units of σ²; nil means 1
 }
 
@@ -46,7 +46,7 @@ type TrainOptions struct {
 // Point is one point of a loss curve.
 type Point struct {
 	Step    int     `json:"step"`
-	Train   float64 `json:"train"`
+	Train   float64 `json:"train,omitempty"` // since the point before; none at the first
 	HeldOut float64 `json:"held_out"`
 }
 
@@ -77,7 +77,7 @@ func (m *Model) Train(ctx context.Context, train, heldOut *Samples, o TrainOptio
 	if err != nil {
 		return nil, nil, err
 	}
-	curve := []Point{{0, math.NaN(), least}}
+	curve := []Point{{0, 0, least}}
 	started, sum, stale := time.Now(), 0.0, 0
 	for step := 1; step <= o.Steps; step++ {
 		loss, err := t.step(ctx, train, step)
@@ -214,10 +214,10 @@ func (t *trainer) run(w *partWork, s *Samples, backward bool) float64 {
 			v = s.Variance[at]
 		}
 		e := w.change[i] - s.Residual[at]
-		slope := (s.Answer[at] + w.changed[i] - w.change[i]) / s.Probe[at]
+		slope := (s.Answer[at] + w.changed[i] - w.change[i]) * s.Probe[at]
 		loss += float64(e*e - v + 2*v*slope)
-		w.change[i] = scale * (2*e - 2*v/s.Probe[at])
-		w.changed[i] = scale * 2 * v / s.Probe[at]
+		w.change[i] = scale * (2*e - 2*v*s.Probe[at])
+		w.changed[i] = scale * 2 * v * s.Probe[at]
 	}
 	if backward {
 		t.backward(w, w.still, w.features, w.change)

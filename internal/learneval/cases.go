@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/dmri-denoise/dmri-denoise/denoise"
 	"github.com/dmri-denoise/dmri-denoise/denoise/signals"
 	"github.com/dmri-denoise/dmri-denoise/gradients"
 	"github.com/dmri-denoise/dmri-denoise/internal/phantom"
@@ -70,11 +71,40 @@ func realCase(ctx context.Context, dir, image, table string, snr float64, seed u
 	return k, nil
 }
 
-func rms(a, b []float32) float64 {
-	s := 0.0
-	for i, v := range a {
-		d := float64(v - b[i])
-		s += d * d
+// rmse is the error of an image over a case's voxels and some volumes, nil for
+// all.
+func (k *known) rmse(im *nifti.Image, volumes []int) float64 {
+	if volumes == nil {
+		for n := range k.truth.D {
+			volumes = append(volumes, n)
+		}
 	}
-	return math.Sqrt(s / float64(len(a)))
+	sum := 0.0
+	for r, v := range k.truth.Voxel {
+		for _, n := range volumes {
+			d := float64(im.Volume(n)[v] - k.truth.Row(r)[n])
+			sum += d * d
+		}
+	}
+	return math.Sqrt(sum / float64(k.truth.Len()*len(volumes)))
+}
+
+// image returns signals as an image, with the mask of their voxels.
+func (k *known) image(ctx context.Context, s *signals.Signals) (*nifti.Image, []bool, error) {
+	im := nifti.New(s.NX, s.NY, s.NZ, s.D, [3]float64{2, 2, 2})
+	mask := make([]bool, s.NX*s.NY*s.NZ)
+	for _, v := range s.Voxel {
+		mask[v] = true
+	}
+	return im, mask, s.Scatter(ctx, im.Voxels(), 1)
+}
+
+// run denoises a case whose noise level is known.
+func (e *evaluation) run(k *known, p denoise.PriorMode) (*denoise.Result, error) {
+	im, mask, err := k.image(e.ctx, k.noisy)
+	if err != nil {
+		return nil, err
+	}
+	return denoise.Run(e.ctx, im, k.table, denoise.Options{Mask: mask, NoiseLevel: 1, Rician: denoise.RicianOff, Prior: p, Threads: e.threads,
+		Imputing: denoise.Imputing{Mode: denoise.ImputeOff}})
 }

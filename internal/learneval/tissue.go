@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 
 	"github.com/dmri-denoise/dmri-denoise/denoise/signals"
-	"github.com/dmri-denoise/dmri-denoise/gradients"
 	"github.com/dmri-denoise/dmri-denoise/internal/phantom"
 )
 
@@ -203,5 +202,3 @@ func crop(ctx context.Context, seed uint64) (*known, error) {
 	addNoise(k, 1000/math.Exp(math.Log(5)+rng.Float64()*math.Log(12)), rng)
 	return k, nil
 }
-
-var _ = gradients.DefaultB0Threshold

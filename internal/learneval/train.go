@@ -98,8 +98,3 @@ func addKnown(to *learned.Samples, k *known, scan *learned.Scan, n int, rng *ran
 		to.Weight = append(to.Weight, weight)
 	}
 }
-
-type evaluation struct {
-	ctx     context.Context
-	threads int
-}
