@@ -26,7 +26,7 @@ PLATFORMS  ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 # The race detector needs cgo and a C compiler; without one `make check` says so and goes on.
 RACE_PKGS  ?= ./...
 
-.PHONY: all build demo pictures generate test check fmt-check vet staticcheck tidy-check race bench eval eval-hcp eval-impute binaries release release-check throughput clean help
+.PHONY: all build demo pictures generate test check fmt-check vet staticcheck tidy-check race bench eval eval-hcp eval-impute eval-learned binaries release release-check throughput clean help
 
 all: build
 
@@ -102,6 +102,9 @@ eval-hcp: build ## denoise a scan of 145x174x145x288 voxels (16 GB of memory, 10
 
 eval-impute: ## hold out directions, spoil slices, compare with SH and GP peers; writes docs/imputation.md
 	$(GO) run ./internal/imputeeval -data ../shared/data -out docs/imputation.md -picture $(PICTURES)/imputed_slices.png -threads $(THREADS)
+
+eval-learned: ## the learned prior against the Gaussian one and against published recipes; writes docs/learned-prior.md
+	$(GO) run ./internal/learneval -data ../shared/data -out docs/learned-prior.md -threads $(THREADS)
 
 # The same source gives the same bytes anywhere: no paths (-trimpath), no version control stamp, no build id, no cgo.
 binaries:
