@@ -131,16 +131,32 @@ func (j *imputation) note(format string, args ...any) {
 	j.o.Logger.Warn(text)
 }
 
-// core denoises a series as if everything in it were measured.
-func (j *imputation) core(ctx context.Context, im *nifti.Image, table *gradients.Table, o Options) (*Result, error) {
+// core denoises a series as if everything in it were measured. Where noise is
+// not nil, it holds the noise variance of each volume relative to a
+// measurement's.
+func (j *imputation) core(ctx context.Context, im *nifti.Image, table *gradients.Table, noise []float64, o Options) (*Result, error) {
 	o.Imputing = Imputing{Mode: ImputeOff}
-	return (&pipeline{o: o, im: im, table: table}).run(ctx)
+	return (&pipeline{o: o, im: im, table: table, level: noise}).run(ctx)
+}
+
+// noiseLeft returns the noise variance of each volume, relative to a
+// measurement's, when predictions without noise stand in its lost slices; nil
+// if nothing is lost.
+func noiseLeft(lost *impute.Lost, volumes []int) []float64 {
+	if lost.Len() == 0 {
+		return nil
+	}
+	out := make([]float64, len(volumes))
+	for i, n := range volumes {
+		out[i] = 1 - float64(len(lost.OfVolume(n)))/float64(lost.Slices)
+	}
+	return out
 }
 
 // denoise runs the steps that there is something to do for.
 func (j *imputation) denoise(ctx context.Context) (*Result, error) {
 	if j.lost.Len() == 0 && j.o.Imputing.Target == nil {
-		return j.core(ctx, j.im, j.table, j.o)
+		return j.core(ctx, j.im, j.table, nil, j.o)
 	}
 	j.o.Reload = nil // imputation reads the image all along
 	series := j.keptSeries()
@@ -149,7 +165,7 @@ func (j *imputation) denoise(ctx context.Context) (*Result, error) {
 	if j.keptLost.Len() > 0 {
 		r, err = j.refine(ctx, series)
 	} else {
-		r, err = j.core(ctx, series, j.keptTable, j.o)
+		r, err = j.core(ctx, series, j.keptTable, nil, j.o)
 	}
 	if err != nil {
 		return nil, err

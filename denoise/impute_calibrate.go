@@ -179,7 +179,7 @@ type foretold struct {
 // predict denoises the rest of a series and predicts what was held out.
 func (t *trial) predict(ctx context.Context, series *nifti.Image) (*foretold, error) {
 	table := t.table.Select(t.rest)
-	part, err := t.j.core(ctx, series.Select(t.rest), table, t.j.passOptions(t.r))
+	part, err := t.j.core(ctx, series.Select(t.rest), table, noiseLeft(t.lost, t.rest), t.j.passOptions(t.r))
 	if err != nil {
 		return nil, err
 	}

@@ -36,7 +36,7 @@ func (j *imputation) refine(ctx context.Context, im *nifti.Image) (*Result, erro
 	if err != nil {
 		return nil, err
 	}
-	r, err := j.core(ctx, first, f.table, f.o)
+	r, err := j.core(ctx, first, f.table, nil, f.o)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +60,7 @@ func (j *imputation) refine(ctx context.Context, im *nifti.Image) (*Result, erro
 		if pass == 0 {
 			fill = j.filled
 		}
-		if r, err = j.core(ctx, j.filled, f.table, f.o); err != nil {
+		if r, err = j.core(ctx, j.filled, f.table, noiseLeft(f.tried, numbers(f.tried.Volumes)), f.o); err != nil {
 			return nil, err
 		}
 	}

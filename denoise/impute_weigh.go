@@ -52,7 +52,7 @@ func (f *refinement) measureErrors(ctx context.Context, r *Result, fill *nifti.I
 			}
 		}
 	}
-	again, err := f.j.core(ctx, series, f.table, f.j.passOptions(r))
+	again, err := f.j.core(ctx, series, f.table, noiseLeft(tried, numbers(tried.Volumes)), f.j.passOptions(r))
 	if err != nil {
 		return err
 	}

@@ -52,6 +52,7 @@ func Run(ctx context.Context, im *nifti.Image, table *gradients.Table, o Options
 // pipeline carries one run from step to step.
 type pipeline struct {
 	o         Options
+	level     []float64 // per volume: noise variance relative to a measurement's, nil means 1
 	im        *nifti.Image
 	table     *gradients.Table
 	chosen    selection
@@ -141,6 +142,42 @@ func (p *pipeline) divide(ctx context.Context) {
 	}, p.y)
 }
 
+// floorRows is the number of voxels that tell how near the floor a volume is.
+const floorRows = 5000
+
+// atTheFloor lowers the level of noise of every volume of a magnitude by what is
+// lost near the floor, on average over the foreground (Koay and Basser 2006).
+func (p *pipeline) atTheFloor() {
+	if !p.magnitude {
+		return
+	}
+	within := rowsOf(p.y.Grid, p.chosen.foreground)
+	var rows []int
+	for r, in := range within {
+		if in {
+			rows = append(rows, r)
+		}
+	}
+	step := max(len(rows)/floorRows, 1)
+	sum, n := make([]float64, p.y.D), 0.0
+	for j := 0; j < len(rows); j += step {
+		for i, y := range p.y.Row(rows[j]) {
+			sum[i] += float64(noise.VarianceAtMean(y))
+		}
+		n++
+	}
+	if n == 0 {
+		return
+	}
+	for i := range sum {
+		sum[i] /= n
+		if p.level != nil {
+			sum[i] *= p.level[i]
+		}
+	}
+	p.level = sum
+}
+
 // denoise runs the diffusion model from the noise-matched start.
 func (p *pipeline) denoise(ctx context.Context) (*signals.Signals, error) {
 	var err error
@@ -154,7 +191,7 @@ func (p *pipeline) denoise(ctx context.Context) (*signals.Signals, error) {
 		clean = signals.New(p.y.Grid, p.y.D)
 	}
 	progress := func(done, total int) { p.o.Progress(StageDenoise, done, total) }
-	options := prior.GaussianOptions{Extent: p.o.Extent, Threads: p.o.Threads}
+	options := prior.GaussianOptions{Extent: p.o.Extent, Noise: p.level, Threads: p.o.Threads}
 	if p.o.Sampler == Mean {
 		options.Progress = progress
 	}

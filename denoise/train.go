@@ -232,5 +232,6 @@ func (p *pipeline) prepare(ctx context.Context) error {
 		return err
 	}
 	p.divide(ctx)
+	p.atTheFloor()
 	return nil
 }

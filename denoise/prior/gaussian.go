@@ -15,7 +15,11 @@ type GaussianOptions struct {
 	Local bool
 	// Soft takes softer weights in the groups, better where weak structure is
 	// everywhere: scans of high signal with many components.
-	Soft     bool
+	Soft bool
+	// Noise is the noise variance of each volume, relative to that of a
+	// measurement: below 1 by the share of its values that are predictions and carry none. It
+	// counts where the scan's components are told from noise. nil means 1 throughout.
+	Noise    []float64
 	Threads  int // 0 means one per core
 	Progress func(done, total int)
 }
@@ -130,7 +134,7 @@ const faintest = 1e10
 
 // learn goes through the stages for f·x, whose noise has unit variance.
 func (g *Gaussian) learn(ctx context.Context, x []float32, f float64) (*learned, error) {
-	sub, err := learnSubspace(ctx, x, g.d, f, g.o.Threads)
+	sub, err := learnSubspace(ctx, x, g.d, f, g.o.Noise, g.o.Threads)
 	if err != nil {
 		return nil, err
 	}

@@ -54,7 +54,7 @@ func TestGaussianKeepsASmallLesion(t *testing.T) {
 func TestExtendAddsWhatStandsOut(t *testing.T) {
 	_, noisy := smooth(44, 40, 20, 40, 3, 2)
 	learn := func() *subspace {
-		s, err := learnSubspace(t.Context(), noisy.Values, 40, 1, 2)
+		s, err := learnSubspace(t.Context(), noisy.Values, 40, 1, nil, 2)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -72,7 +72,7 @@ func (g *Gaussian) Risk(ctx context.Context, xt []float32, o RiskOptions) (Risk,
 	var sub *subspace
 	if part.grid.Len() < g.grid.Len() {
 		var err error
-		if sub, err = learnSubspace(ctx, xt, g.d, f, g.o.Threads); err != nil {
+		if sub, err = learnSubspace(ctx, xt, g.d, f, g.o.Noise, g.o.Threads); err != nil {
 			return Risk{}, err
 		}
 	}
@@ -108,7 +108,7 @@ const riskStream = 0xd1342543de82ef95
 func (g *Gaussian) estimatePart(ctx context.Context, y *signals.Signals, sub *subspace) ([]float32, error) {
 	if sub == nil {
 		var err error
-		if sub, err = learnSubspace(ctx, y.Values, y.D, 1, g.o.Threads); err != nil {
+		if sub, err = learnSubspace(ctx, y.Values, y.D, 1, g.o.Noise, g.o.Threads); err != nil {
 			return nil, err
 		}
 	}

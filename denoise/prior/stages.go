@@ -30,7 +30,7 @@ func (s *Stages) Last() []float32 {
 func (g *Gaussian) Stages(ctx context.Context, xt []float32, t float64) (*Stages, []float32, error) {
 	f, sigma := g.scale.Measured(t)
 	f /= sigma
-	sub, err := learnSubspace(ctx, xt, g.d, f, g.o.Threads)
+	sub, err := learnSubspace(ctx, xt, g.d, f, g.o.Noise, g.o.Threads)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -102,7 +102,7 @@ func (g *Gaussian) Part(ctx context.Context, xt []float32, within []bool) (*Part
 	}
 	if cut.grid.Len() < g.grid.Len() {
 		var err error
-		if p.sub, err = learnSubspace(ctx, xt, g.d, f, g.o.Threads); err != nil {
+		if p.sub, err = learnSubspace(ctx, xt, g.d, f, g.o.Noise, g.o.Threads); err != nil {
 			return nil, err
 		}
 	}
@@ -114,7 +114,7 @@ func (p *Part) Stages(ctx context.Context, y []float32) (*Stages, []float32, err
 	sub := p.sub
 	if sub == nil {
 		var err error
-		if sub, err = learnSubspace(ctx, y, p.g.d, 1, p.g.o.Threads); err != nil {
+		if sub, err = learnSubspace(ctx, y, p.g.d, 1, p.g.o.Noise, p.g.o.Threads); err != nil {
 			return nil, nil, err
 		}
 	}

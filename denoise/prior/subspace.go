@@ -3,6 +3,7 @@ package prior
 import (
 	"context"
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
@@ -30,10 +31,10 @@ const (
 	encodeRows    = 256   // rows handled together
 )
 
-// learnSubspace measures the Gaussian of f·x, whose noise has unit variance,
-// with the noise taken off and components below the Marchenko-Pastur edge
-// (1+√(D/n))² dropped. x is rows × d.
-func learnSubspace(ctx context.Context, x []float32, d int, f float64, threads int) (*subspace, error) {
+// learnSubspace measures the Gaussian of f·x, whose noise has the given
+// variance in every volume (nil: 1), with the noise taken off and components
+// below the upper edge of the noise's own spectrum dropped. x is rows × d.
+func learnSubspace(ctx context.Context, x []float32, d int, f float64, noise []float64, threads int) (*subspace, error) {
 	step := max(len(x)/d/scanRows, 1)
 	n := (len(x)/d + step - 1) / step
 	mean, cov, err := scanMoments(ctx, x, d, n, step, f, threads)
@@ -48,15 +49,52 @@ func learnSubspace(ctx context.Context, x []float32, d int, f float64, threads i
 	for i, m := range mean {
 		s.mean[i] = float32(m)
 	}
-	edge := math.Pow(1+math.Sqrt(float64(d)/float64(n)), 2)
+	edge := noiseEdge(noise, float64(d)/float64(n))
 	for s.k < min(d, mostDirection) && values[s.k] > edge {
-		s.variance = append(s.variance, values[s.k]-1)
-		for _, u := range cov[s.k*d : (s.k+1)*d] {
+		level := 0.0
+		for i, u := range cov[s.k*d : (s.k+1)*d] {
 			s.vectors = append(s.vectors, float32(u))
+			if noise == nil {
+				continue
+			}
+			level += u * u * noise[i]
 		}
+		if noise == nil {
+			level = 1
+		}
+		s.variance = append(s.variance, values[s.k]-level)
 		s.k++
 	}
 	return s, nil
+}
+
+// noiseEdge returns the largest eigenvalue that the covariance of n vectors of
+// pure noise comes to, D/n = ratio: (1+√ratio)² for noise of unit variance
+// (Marchenko and Pastur 1967). For variances t_i it is a + ratio·a·mean(t/(a-t))
+// at the a > max t where ratio·mean(t²/(a-t)²) = 1 (Silverstein and Choi 1995,
+// section 4).
+func noiseEdge(variance []float64, ratio float64) float64 {
+	if variance == nil {
+		return math.Pow(1+math.Sqrt(ratio), 2)
+	}
+	mean := func(f func(t float64) float64) float64 {
+		sum := 0.0
+		for _, t := range variance {
+			sum += f(t) / float64(len(variance))
+		}
+		return sum
+	}
+	low := slices.Max(variance)
+	high := low * (1 + math.Sqrt(ratio)) // where all variances as large as the largest would have it
+	for range 60 {
+		a := (low + high) / 2
+		if ratio*mean(func(t float64) float64 { return t * t / ((a - t) * (a - t)) }) > 1 {
+			low = a
+		} else {
+			high = a
+		}
+	}
+	return high + ratio*high*mean(func(t float64) float64 { return t / (high - t) })
 }
 
 // scanMoments returns mean and covariance (upper triangle) of f times every

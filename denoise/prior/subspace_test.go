@@ -19,7 +19,7 @@ func TestSubspaceByDefinition(t *testing.T) {
 			x[r*d+i] = float32(v / f)
 		}
 	}
-	s, err := learnSubspace(t.Context(), x, d, f/sigma, 2)
+	s, err := learnSubspace(t.Context(), x, d, f/sigma, nil, 2)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,10 +32,13 @@ type Crawl struct {
 	Scans    []Scan   // sorted by image path
 	Skipped  []string // dwi images left out, each with the reason
 	Warnings []string // names in dwi folders that do not follow BIDS
+
+	root    string
+	ignored func(path string) bool // of a path below root, with slashes
 }
 
 // Scans lists the data set's diffusion series that the filter lets through. Only subject folders are entered; derivatives/,
-// sourcedata/, code/ and hidden names are not.
+// sourcedata/, code/ and hidden names are not. What the .bidsignore of a raw data set names is skipped.
 func (d *Dataset) Scans(ctx context.Context, filter Filter) (*Crawl, error) {
 	names, err := list(d.Root)
 	if err != nil {
@@ -48,7 +51,11 @@ func (d *Dataset) Scans(ctx context.Context, filter Filter) (*Crawl, error) {
 	if err := filter.checkSubjects(subjects); err != nil {
 		return nil, fmt.Errorf("%s: %w", d.Root, err)
 	}
-	c := &Crawl{}
+	ignored, err := d.ignored()
+	if err != nil {
+		return nil, err
+	}
+	c := &Crawl{root: d.Root, ignored: ignored}
 	root := newLevel(d.Root, names)
 	for _, subject := range subjects {
 		if err := ctx.Err(); err != nil {
@@ -118,6 +125,12 @@ func (c *Crawl) dwi(levels []level, dir string, names []string, filter Filter) e
 func (c *Crawl) image(levels []level, dir, file string, siblings []string, filter Filter) {
 	path := filepath.Join(dir, file)
 	name, err := ParseName(file)
+	if c.isIgnored(path) {
+		if err == nil && name.Suffix == "dwi" && filter.match(name) {
+			c.Skipped = append(c.Skipped, fmt.Sprintf("%s: %s names it", path, IgnoreFile))
+		}
+		return
+	}
 	if err != nil {
 		c.Warnings = append(c.Warnings, fmt.Sprintf("%s is passed over: %v", path, err))
 		return

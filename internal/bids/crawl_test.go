@@ -227,3 +227,49 @@ func TestOpen(t *testing.T) {
 		t.Errorf("missing folder: %v", err)
 	}
 }
+
+// What a raw data set's .bidsignore names is skipped and said so, by gitignore's
+// rules; a derived data set is taken whole.
+func TestIgnoreFile(t *testing.T) {
+	for _, c := range []struct {
+		rules          string
+		scans, skipped int
+	}{
+		{"", 3, 0},
+		{"*.fif\n# a comment\n", 3, 0},
+		{"sub-02/\n", 2, 1},
+		{"*_run-2_dwi.nii.gz\n", 2, 1},
+		{"**/dwi/*\n!sub-01/dwi/sub-01_run-1_dwi.nii.gz\n", 1, 2},
+		{"/sub-01/dwi/sub-01_run-1_dwi.*\r\nsub-02/**\r\n", 1, 2},
+	} {
+		for _, kind := range []string{"raw", "derivative"} {
+			root := t.TempDir()
+			write := func(path, text string) {
+				path = filepath.Join(root, filepath.FromSlash(path))
+				if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+					t.Fatal(err)
+				}
+			}
+			write("dataset_description.json", `{"Name": "x", "BIDSVersion": "1.9.0", "DatasetType": "`+kind+`"}`)
+			write("dwi.bval", "0 1000")
+			write("dwi.bvec", "0 1\n0 0\n0 0")
+			for _, image := range []string{"sub-01/dwi/sub-01_run-1_dwi.nii.gz", "sub-01/dwi/sub-01_run-2_dwi.nii.gz", "sub-02/dwi/sub-02_dwi.nii.gz"} {
+				write(image, "content")
+			}
+			if c.rules != "" {
+				write(".bidsignore", c.rules)
+			}
+			scans, skipped := c.scans, c.skipped
+			if kind == "derivative" {
+				scans, skipped = 3, 0
+			}
+			got := crawl(t, root, bids.OpenOptions{Derivatives: true}, bids.Filter{})
+			if len(got.Scans) != scans || len(got.Skipped) != skipped || len(got.Warnings) > 0 {
+				t.Errorf("%s, %q: %d scans, skipped %q, warnings %q; want %d and %d", kind, c.rules, len(got.Scans), got.Skipped, got.Warnings, scans, skipped)
+			}
+		}
+	}
+}

@@ -67,7 +67,8 @@ func (e *evaluation) knownOf(s *scan) (row, error) {
 	return out, nil
 }
 
-// attenuate spoils a share of the slices: their signal falls to 20-60 %.
+// attenuate spoils a share of the slices, chosen at random: their signal falls
+// to 20-60 %.
 func (s *scan) attenuate(share float64, seed uint64) (*scan, map[[2]int]bool) {
 	nx, ny, nz, nt := s.noisy.Dims()
 	out := *s
@@ -75,20 +76,16 @@ func (s *scan) attenuate(share float64, seed uint64) (*scan, map[[2]int]bool) {
 	copy(out.noisy.Voxels(), s.noisy.Voxels())
 	bad := map[[2]int]bool{}
 	rng := rand.New(rand.NewPCG(seed, 99))
-	for n := range nt {
-		for z := range nz {
-			if rng.Float64() >= share {
-				continue
+	for _, at := range rng.Perm(nt * nz)[:int(math.Round(share*float64(nt*nz)))] {
+		n, z := at/nz, at%nz
+		bad[[2]int{n, z}] = true
+		f := float32(0.2 + 0.4*rng.Float64())
+		for i := z * nx * ny; i < (z+1)*nx*ny; i++ {
+			x := out.noisy.Volume(n)[i] + (f-1)*s.truth.Volume(n)[i] // the noise stays
+			if s.rician == denoise.RicianOn {
+				x = float32(math.Abs(float64(x)))
 			}
-			bad[[2]int{n, z}] = true
-			f := float32(0.2 + 0.4*rng.Float64())
-			for i := z * nx * ny; i < (z+1)*nx*ny; i++ {
-				x := out.noisy.Volume(n)[i] + (f-1)*s.truth.Volume(n)[i] // the noise stays
-				if s.rician == denoise.RicianOn {
-					x = float32(math.Abs(float64(x)))
-				}
-				out.noisy.Volume(n)[i] = x
-			}
+			out.noisy.Volume(n)[i] = x
 		}
 	}
 	return &out, bad
