@@ -26,7 +26,7 @@ PLATFORMS  ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 # The race detector needs cgo and a C compiler; without one `make check` says so and goes on.
 RACE_PKGS  ?= ./...
 
-.PHONY: all build demo pictures generate test check fmt-check vet staticcheck tidy-check race bench eval eval-downstream eval-hcp eval-impute eval-trust binaries release release-check throughput clean help
+.PHONY: all build demo pictures generate test check fmt-check vet staticcheck tidy-check race bench eval eval-downstream eval-hcp eval-impute eval-learned eval-trust binaries release release-check throughput clean help
 
 all: build
 
@@ -112,6 +112,9 @@ eval-impute: ## hold out directions, spoil slices, compare with SH and GP peers;
 
 eval-trust: build ## measure lesions (beside dwidenoise) and memory, write docs/trust.md (TRUST_ARGS=-hcp for the largest scan)
 	$(GO) run ./internal/trusteval -bin $(BIN) -threads $(THREADS) $(TRUST_ARGS)
+
+eval-learned: ## the learned prior against the Gaussian one and against published recipes; writes docs/learned-prior.md
+	$(GO) run ./internal/learneval -data ../shared/data -out docs/learned-prior.md -threads $(THREADS)
 
 # The same source gives the same bytes anywhere: no paths (-trimpath), no version control stamp, no build id, no cgo.
 binaries:

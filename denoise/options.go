@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/dmri-denoise/dmri-denoise/denoise/learned"
 	"github.com/dmri-denoise/dmri-denoise/denoise/signals"
 	"github.com/dmri-denoise/dmri-denoise/diffusion"
 	"github.com/dmri-denoise/dmri-denoise/gradients"
@@ -67,6 +68,7 @@ type Options struct {
 	NoiseLevel   float64            // one σ for all voxels, instead of measuring it; 0 means measure
 	Rician       RicianMode         // magnitude image or not
 	Prior        PriorMode          // zero value means the one with the lower estimated risk
+	Model        *learned.Model     // of the learned prior, taken as it is; nil means the one shipped, weighed on the scan
 	Schedule     diffusion.Schedule // zero value means cosine with 1000 timesteps
 	Sampler      Sampler            // zero value means the posterior mean
 	SamplerSteps int                // evaluations of the samplers other than Mean; 0 means 50 for SDE, 200 for Ancestral, 100 for DDIM

@@ -68,26 +68,9 @@ type pipeline struct {
 }
 
 func (p *pipeline) run(ctx context.Context) (*Result, error) {
-	nx, ny, nz, nt := p.im.Dims()
-	p.chosen = choose(p.im, p.o.Mask)
-	p.magnitude = p.o.Rician == RicianOn || p.o.Rician == RicianAuto && p.chosen.magnitude
-	if count(p.chosen.keep) == 0 {
-		return nil, fmt.Errorf("%w: %d voxels do not vary over volumes, %d hold NaN or Inf", ErrEmptyMask, p.chosen.constant, p.chosen.nonFinite)
-	}
-	grid := signals.NewGrid(nx, ny, nz, p.chosen.keep)
-	var err error
-	if p.y, err = signals.NewOn(p.o.Arrays, grid, nt); err != nil {
+	if err := p.prepare(ctx); err != nil {
 		return nil, err
 	}
-	if err := p.y.Gather(ctx, p.im.Voxels(), p.o.Threads); err != nil {
-		return nil, err
-	}
-	p.letGo()
-	if err := p.measureNoise(ctx); err != nil {
-		return nil, err
-	}
-	p.divide(ctx)
-	p.atTheFloor()
 	clean, err := p.denoise(ctx)
 	if err != nil {
 		return nil, err
@@ -222,7 +205,7 @@ func (p *pipeline) denoise(ctx context.Context) (*signals.Signals, error) {
 	}
 	if p.o.Sampler == Mean {
 		err = diffusion.PosteriorMean(ctx, g, clean.Values, p.y.Values, p.scale.T)
-	} else if err = g.Fit(ctx, p.y.Values); err == nil {
+	} else if err = fit(ctx, g, p.y.Values); err == nil {
 		err = p.sample(ctx, g, clean.Values, progress)
 	}
 	if err != nil {
@@ -230,6 +213,15 @@ func (p *pipeline) denoise(ctx context.Context) (*signals.Signals, error) {
 	}
 	p.scale.Finish(clean.Values)
 	return clean, nil
+}
+
+// fit has a Gaussian prior keep what it learns from the measurement; the learned
+// one learns at every step.
+func fit(ctx context.Context, d diffusion.Denoiser, xt []float32) error {
+	if g, ok := d.(*prior.Gaussian); ok {
+		return g.Fit(ctx, xt)
+	}
+	return nil
 }
 
 // sample runs the chosen reverse process.

@@ -24,6 +24,7 @@ func newApp(u *ui) *cli.App {
 			newRunCommand(u),
 			newBatchCommand(u),
 			newImputeCommand(u),
+			newTrainCommand(u),
 			newInfoCommand(u),
 			newPhantomCommand(u),
 			newCompareCommand(u),

@@ -63,7 +63,7 @@ func imputeCommandFlags() []cli.Flag {
 func imputeOptionsFrom(c *cli.Context) (runOptions, error) {
 	o := runOptions{
 		tables: tableFlagsFrom(c), mask: c.String("mask"), nan: "keep",
-		prior: "auto", sampler: "mean", rician: c.String("rician"), seed: c.Uint64("seed"),
+		prior: "fast", sampler: "mean", rician: c.String("rician"), seed: c.Uint64("seed"),
 		qcDir: c.String("qc-dir"), force: c.Bool("force"), dryRun: c.Bool("dry-run"), json: c.Bool("json"),
 	}
 	if c.NArg() != 2 {

@@ -17,7 +17,7 @@ import (
 
 var (
 	samplers    = map[string]denoise.Sampler{"mean": denoise.Mean, "ancestral": denoise.Ancestral, "sde": denoise.SDE, "ddim": denoise.DDIM}
-	priors      = map[string]denoise.PriorMode{"auto": denoise.PriorAuto, "gaussian": denoise.PriorGaussian, "soft": denoise.PriorSoft, "local": denoise.PriorLocal}
+	priors      = map[string]denoise.PriorMode{"fast": denoise.PriorFast, "auto": denoise.PriorAuto, "gaussian": denoise.PriorGaussian, "soft": denoise.PriorSoft, "local": denoise.PriorLocal, "learned": denoise.PriorLearned}
 	ricianModes = map[string]denoise.RicianMode{"auto": denoise.RicianAuto, "on": denoise.RicianOn, "off": denoise.RicianOff}
 )
 
@@ -50,6 +50,12 @@ func denoiseScan(ctx context.Context, u *ui, o runOptions, plan *runPlan, s *sca
 	if s.sigma != nil {
 		settings.NoiseMap = s.sigma.Volume(0)
 	}
+	if o.model != "" {
+		var err error
+		if settings.Model, _, err = readModel(o.model); err != nil {
+			return nil, err
+		}
+	}
 	started := time.Now()
 	result, err := denoise.Run(ctx, s.image, plan.table, settings)
 	if err != nil {
@@ -72,6 +78,10 @@ func explainDenoise(o runOptions, err error) error {
 		return badInputHint("give the noise level with --noise-in FILE|NUMBER, or check the mask", "%s: %w", o.input, err)
 	case errors.Is(err, denoise.ErrNotImputable), errors.Is(err, impute.ErrList):
 		return explainImpute(o, err)
+	case errors.Is(err, denoise.ErrNoTable):
+		return badInputHint("name it with --bval FILE --bvec FILE, or take another --prior", "%s: %w", o.input, err)
+	case errors.Is(err, denoise.ErrModelMismatch):
+		return badInputHint("train one on scans of this protocol, or leave out --model for the one that comes with the program", "--model %s: %w", o.model, err)
 	case errors.Is(err, denoise.ErrMismatch):
 		return badInput(err)
 	}

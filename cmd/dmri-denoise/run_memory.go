@@ -16,6 +16,7 @@ type scanSize struct {
 	volumes int
 	threads int
 	walks   bool // a sampler that walks holds up to three more copies of the signals
+	learned bool // the learned prior holds the measurement and the Gaussian estimate with its stages
 }
 
 // mostCoefficients is the number of a scan's components at most (docs/architecture.md, Gaussian prior).
@@ -67,6 +68,9 @@ func estimateMemory(s scanSize) int64 {
 	if s.walks {
 		work += 3 * s.signals()
 	}
+	if s.learned {
+		work += 9 * s.signals() / 4
+	}
 	end += end * growth / 100 // writing and drawing leave garbage; the work before hardly any
 	return max(work, end, s.image()+s.signals()) + s.beside()
 }
@@ -82,7 +86,7 @@ func (p *runPlan) checkMemory() error {
 	limit := p.options.memory
 	if limit > 0 && p.memory > limit {
 		least := size.beside() + size.tail() + leastWindow
-		if !scratch.Supported || size.walks || extra > 0 || least > limit {
+		if !scratch.Supported || size.walks || size.learned || extra > 0 || least > limit {
 			return withHint(fmt.Errorf("%w: %s needs about %s, --mem allows %s", errOutOfMemory, p.options.input, formatBytes(p.memory), formatBytes(limit)),
 				p.lessMemory(size, extra, least))
 		}
@@ -107,6 +111,8 @@ func (p *runPlan) lessMemory(size scanSize, extra, least int64) string {
 		return "give more memory with --mem, or crop the scan"
 	case size.walks:
 		return "--sampler mean can work in a scratch file"
+	case size.learned:
+		return "--prior fast can work in a scratch file"
 	case extra > 0:
 		return "what is imputed is kept in memory; give more with --mem"
 	default:
@@ -131,7 +137,8 @@ func (p *runPlan) countMask() error {
 // size is that of the scan at hand.
 func (p *runPlan) size() scanSize {
 	nx, ny, nz, nt := p.header.Shape()
-	s := scanSize{voxels: nx * ny * nz, rows: nx * ny * nz, volumes: nt, threads: p.options.threads, walks: p.options.sampler != "mean"}
+	s := scanSize{voxels: nx * ny * nz, rows: nx * ny * nz, volumes: nt, threads: p.options.threads, walks: p.options.sampler != "mean",
+		learned: p.table != nil && (p.options.prior == "auto" || p.options.prior == "learned")}
 	if p.masked > 0 {
 		s.rows = p.masked
 	}

@@ -163,7 +163,7 @@ func (p *runPlan) inputs() []string {
 		files = p.table.Files
 	}
 	var out []string
-	names := []string{p.options.input, p.options.mask, p.options.noiseFile, files.BVal, files.BVec, files.Grad, p.sidecarIn}
+	names := []string{p.options.input, p.options.mask, p.options.noiseFile, p.options.model, files.BVal, files.BVec, files.Grad, p.sidecarIn}
 	for _, name := range append(names, p.options.impute.files()...) {
 		if name != "" {
 			out = append(out, name)

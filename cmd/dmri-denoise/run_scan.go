@@ -27,14 +27,18 @@ func (s *scan) close() {
 
 // limitMachine keeps the process within what it was given.
 func limitMachine(threads int, plan *runPlan) {
-	if threads < runtime.GOMAXPROCS(0) {
-		runtime.GOMAXPROCS(threads)
-	}
+	limitThreads(threads)
 	if plan.size().image() >= reloadFrom {
 		debug.SetGCPercent(heapGrowthLarge)
 	}
 	if limit := plan.options.memory; limit > 0 {
 		debug.SetMemoryLimit(limit - plan.window())
+	}
+}
+
+func limitThreads(threads int) {
+	if threads < runtime.GOMAXPROCS(0) {
+		runtime.GOMAXPROCS(threads)
 	}
 }
 
