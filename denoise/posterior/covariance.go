@@ -39,6 +39,7 @@ type moments struct {
 	n, scale float64
 	square   []float64 // K × K: rrᵀ - N + 2·change·probeᵀ
 	tail     []float64 // per volume: the same across the components, diagonal only
+	slope    float64   // change·probe alone across the components, over volumes
 }
 
 func (p *Posterior) newMoments() (m [classes]moments) {
@@ -72,6 +73,7 @@ func (p *Posterior) measureCovariance(ctx context.Context, threads int) error {
 		for c := range s {
 			all[c].n += s[c].n
 			all[c].scale += s[c].scale
+			all[c].slope += s[c].slope
 			for i, v := range s[c].square {
 				all[c].square[i] += v
 			}
@@ -85,7 +87,46 @@ func (p *Posterior) measureCovariance(ctx context.Context, threads int) error {
 			return err
 		}
 	}
+	p.finishTail(&all)
 	return nil
+}
+
+// finishTail fills in the deviations across the components. Next to everything
+// there is noise, so that a σ too large by half a per cent makes Stein's estimate
+// negative. The slope, which is the error of a filter of least risk, does not
+// depend on σ to first order: the estimate is not let below it. Volumes differ as
+// far as their figures differ by more than chance, 2/n (James and Stein 1961).
+func (p *Posterior) finishTail(all *[classes]moments) {
+	d := p.s.D
+	n, slope, mean := 0.0, 0.0, 0.0
+	tail := make([]float64, d)
+	for c := range all {
+		n += all[c].n
+		slope += all[c].slope / float64(d)
+		for i, t := range all[c].tail {
+			tail[i] += t
+			mean += t / float64(d)
+		}
+	}
+	if n == 0 {
+		return
+	}
+	slope, mean = max(slope/n, 1e-6), mean/n
+	spread := 0.0
+	for i := range tail {
+		tail[i] /= n
+		spread += (tail[i] - mean) * (tail[i] - mean) / float64(d)
+	}
+	trust := max(1-2/n/max(spread, 1e-12), 0)
+	for c := range all {
+		ratio := 1.0
+		if all[c].n > 0 {
+			ratio = min(max(all[c].slope/all[c].n/float64(d)/slope, 0.25), 4)
+		}
+		for i, t := range tail {
+			p.tail[c][i] = math.Sqrt(ratio * max(max(mean, slope)+trust*(t-mean), slope/2))
+		}
+	}
 }
 
 // add puts one voxel into the sums.
@@ -124,25 +165,18 @@ func (p *Posterior) add(m *moments, l *look, scale float64) {
 			own -= u * u
 		}
 		m.tail[i] += float64(r*r - own*l.variance[i] + 2*c*b)
+		m.slope += float64(c * b)
 	}
 }
 
 // finish turns the sums of a class into the root of its covariance, of the
-// average row scaled to 1, and the tail's deviations. Directions in which Stein's
+// average row scaled to 1. Directions in which Stein's
 // estimate came out below a thousandth of the average are taken to be there.
 func (p *Posterior) finish(class int, m *moments) error {
 	k, d := p.K, p.s.D
 	p.root[class], p.tail[class] = make([]float64, k*k), make([]float64, d)
 	if m.n == 0 {
 		return nil
-	}
-	average := 0.0
-	for _, t := range m.tail {
-		average += t / m.n / float64(d)
-	}
-	for i, t := range m.tail {
-		// Half way to the average of all volumes: each alone is noisy.
-		p.tail[class][i] = math.Sqrt(max((t/m.n+average)/2, 1e-4))
 	}
 	if k == 0 {
 		return nil
