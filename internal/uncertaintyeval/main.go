@@ -20,6 +20,7 @@ func main() {
 	seed := flag.Uint64("seed", 61, "")
 	rician := flag.Bool("rician", false, "")
 	size := flag.Int("size", 32, "")
+	samples := flag.Int("samples", 0, "")
 	nz := flag.Int("nz", 10, "")
 	flag.Parse()
 	ctx := context.Background()
@@ -79,5 +80,11 @@ func main() {
 			fmt.Printf("  %.0f: %.1f", q, 100*hits[c][q]/n[c])
 		}
 		fmt.Println()
+	}
+	if *samples > 0 {
+		if err := cones(ctx, p, r, post, *samples); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
 	}
 }
