@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"sync"
 
 	"github.com/dmri-denoise/dmri-denoise/gradients"
 	"github.com/dmri-denoise/dmri-denoise/internal/fastblas"
@@ -82,7 +83,7 @@ type CSD struct {
 func NewCSD(t *gradients.Table, shell Shell, response []float64) (*CSD, error) {
 	n := gradients.SHCount(shell.Order)
 	c := &CSD{Shell: shell, Response: response, N: n}
-	c.directions = gradients.Directions(sphere, rand.New(rand.NewPCG(sphere, 1)))
+	c.directions = sphereDirections()
 	c.plain = gradients.SHMatrix(c.directions, shell.Order)
 	c.neighbours()
 	factor, err := c.factors()
@@ -111,6 +112,11 @@ func NewCSD(t *gradients.Table, shell Shell, response []float64) (*CSD, error) {
 	}
 	return c, c.start(m)
 }
+
+// sphereDirections are the directions of the sphere, the same for all.
+var sphereDirections = sync.OnceValue(func() [][3]float64 {
+	return gradients.Directions(sphere, rand.New(rand.NewPCG(sphere, 1)))
+})
 
 // factors returns by what convolution multiplies each coefficient: the response's
 // over that of a delta along z.

@@ -65,6 +65,33 @@ func cones(ctx context.Context, p *phantom.Phantom, r *denoise.Result, post *pos
 		}
 		_ = f1
 	}
+	solver := c.NewSolver()
+	ff, sc := make([]float64, c.N), make([]float64, c.N)
+	var biasT, biasM, drawE []float64
+	tr, hm := make([]float32, t.Len()), make([]float32, t.Len())
+	dr := post.NewDrawer()
+	for row := range post.Grid.Len() {
+		f := a.Fibres(post.Grid.At(row))
+		if f.White < 0.9 { continue }
+		var ds [][3]float64
+		for k := range 3 { if f.Fraction[k] >= 0.3 { ds = append(ds, f.Direction[k]) } }
+		if len(ds) != 2 || f.Fraction[0]+f.Fraction[1]+f.Fraction[2] > 1.001 || orientation.Angle(ds[0], ds[1]) < 60 { continue }
+		for i := range tr { tr[i] = p.Truth.Volume(i)[post.Grid.Voxel[row]] }
+		dr.Mean(hm, row)
+		for _, d := range ds {
+			solver.Solve(ff, tr)
+			q := c.Climb(d, ff, sc)
+			biasT = append(biasT, orientation.Angle(q.Direction, d))
+			solver.Solve(ff, hm)
+			q2 := c.Climb(d, ff, sc)
+			biasM = append(biasM, orientation.Angle(q2.Direction, d))
+			drawE = append(drawE, orientation.Angle(q2.Direction, q.Direction))
+		}
+	}
+	slices.Sort(biasT); slices.Sort(biasM); slices.Sort(drawE)
+	for _, q := range []int{50, 80, 95} {
+		fmt.Printf("quantile %d: truth's csd %.2f, estimate's %.2f, between %.2f\n", q, biasT[len(biasT)*q/100], biasM[len(biasM)*q/100], drawE[len(drawE)*q/100])
+	}
 	single.print("single")
 	crossing.print("crossing 60-90")
 	return nil
