@@ -24,6 +24,7 @@ func newApp(u *ui) *cli.App {
 			newRunCommand(u),
 			newBatchCommand(u),
 			newImputeCommand(u),
+			newUncertaintyCommand(u),
 			newInfoCommand(u),
 			newPhantomCommand(u),
 			newCompareCommand(u),
