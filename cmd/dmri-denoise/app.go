@@ -25,6 +25,7 @@ func newApp(u *ui) *cli.App {
 			newBatchCommand(u),
 			newImputeCommand(u),
 			newUncertaintyCommand(u),
+			newSampleCommand(u),
 			newInfoCommand(u),
 			newPhantomCommand(u),
 			newCompareCommand(u),
