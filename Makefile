@@ -26,7 +26,7 @@ PLATFORMS  ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 # The race detector needs cgo and a C compiler; without one `make check` says so and goes on.
 RACE_PKGS  ?= ./...
 
-.PHONY: all build demo pictures generate test check fmt-check vet staticcheck tidy-check race bench eval eval-hcp eval-impute eval-uncertainty binaries release release-check throughput clean help
+.PHONY: all build demo pictures generate test check fmt-check vet staticcheck tidy-check race bench eval eval-downstream eval-hcp eval-impute eval-uncertainty binaries release release-check throughput clean help
 
 all: build
 
@@ -96,6 +96,11 @@ eval: build ## score against dwidenoise, write docs/accuracy.md and docs/benchma
 	@if [ -f $(SCORE) ]; then $(PYTHON) $(SCORE) --bin $(BIN) --threads $(THREADS) --json build/score.json $(EVAL_ARGS); \
 	else echo "eval: $(SCORE) is not here: its table is left out"; fi
 	$(GO) run ./internal/runeval -bin $(BIN) -threads $(THREADS) $(if $(wildcard $(SCORE)),-score build/score.json) $(RUNEVAL_ARGS)
+
+eval-downstream: build ## fit tensor, kurtosis and CSD with MRtrix to noisy and denoised phantoms; writes its table in docs/accuracy.md
+	@if ! $(PYTHON) -c 'import dipy, sklearn' 2>/dev/null || ! command -v dwi2fod >/dev/null; then \
+	  apt-get update -qq && apt-get install -y -qq --no-install-recommends mrtrix3 python3-dipy python3-sklearn; fi
+	$(GO) run ./internal/runeval -bin $(BIN) -threads $(THREADS) -only downstream
 
 eval-hcp: build ## denoise a scan of 145x174x145x288 voxels (16 GB of memory, 10 GB of disk); writes docs/benchmark.md
 	$(GO) run ./internal/runeval -bin $(BIN) -threads $(THREADS) -only benchmark -hcp
