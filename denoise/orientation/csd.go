@@ -177,16 +177,15 @@ func (c *CSD) neighbours() {
 
 // Solver is the scratch of one goroutine.
 type Solver struct {
-	c        *CSD
-	signal   []float64
-	right    []float64
-	matrix   []float64 // N × N: gram and penalties, lower triangle
-	factor   []float64
-	mean     []float64 // matrix of the mean's solution
-	meanSet  []bool
-	set      []bool
-	Lobes    []float64 // amplitude of the last solution in every direction of the sphere
-	meanDone bool
+	c       *CSD
+	signal  []float64
+	right   []float64
+	matrix  []float64 // N × N: gram and penalties, lower triangle
+	factor  []float64
+	mean    []float64 // matrix of the mean's solution
+	meanSet []bool
+	set     []bool
+	Lobes   []float64 // amplitude of the last solution in every direction of the sphere
 }
 
 // NewSolver returns the scratch of one goroutine.
