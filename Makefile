@@ -26,7 +26,7 @@ PLATFORMS  ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 # The race detector needs cgo and a C compiler; without one `make check` says so and goes on.
 RACE_PKGS  ?= ./...
 
-.PHONY: all build demo pictures generate test check fmt-check vet staticcheck tidy-check race bench eval eval-downstream eval-hcp eval-impute eval-learned eval-trust binaries release release-check throughput clean help
+.PHONY: all build demo pictures generate test check fmt-check vet staticcheck tidy-check race bench eval eval-downstream eval-hcp eval-impute eval-learned eval-trust eval-uncertainty binaries release release-check throughput clean help
 
 all: build
 
@@ -106,6 +106,9 @@ eval-downstream: build ## fit tensor, kurtosis and CSD with MRtrix to noisy and 
 
 eval-hcp: build ## denoise a scan of 145x174x145x288 voxels (16 GB of memory, 10 GB of disk); writes docs/benchmark.md
 	$(GO) run ./internal/runeval -bin $(BIN) -threads $(THREADS) -only benchmark -hcp
+
+eval-uncertainty: ## measure posterior draws and fibre cones on phantoms (docs/uncertainty_tables.md)
+	$(GO) run ./internal/uncertaintyeval
 
 eval-impute: ## hold out directions, spoil slices, compare with SH and GP peers; writes docs/imputation.md
 	$(GO) run ./internal/imputeeval -data ../shared/data -out docs/imputation.md -picture $(PICTURES)/imputed_slices.png -threads $(THREADS)

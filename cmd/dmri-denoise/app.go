@@ -25,6 +25,8 @@ func newApp(u *ui) *cli.App {
 			newBatchCommand(u),
 			newImputeCommand(u),
 			newTrainCommand(u),
+			newUncertaintyCommand(u),
+			newSampleCommand(u),
 			newInfoCommand(u),
 			newPhantomCommand(u),
 			newCompareCommand(u),
