@@ -120,6 +120,9 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.Model != nil && o.Prior == PriorFast {
+		o.Prior = PriorAuto // a model is given to be considered
+	}
 	if o.Progress == nil {
 		o.Progress = func(Stage, int, int) {}
 	}

@@ -154,6 +154,9 @@ func runOptionsFrom(c *cli.Context) (runOptions, error) {
 		rician: c.String("rician"), seed: c.Uint64("seed"),
 		qcDir: c.String("qc-dir"), timings: c.Bool("timings"), force: c.Bool("force"), dryRun: c.Bool("dry-run"), json: c.Bool("json"),
 	}
+	if o.model != "" && !c.IsSet("prior") {
+		o.prior = "auto" // a model is given to be considered
+	}
 	if err := o.takeNames(c); err != nil {
 		return o, err
 	}
