@@ -44,18 +44,17 @@ func (o DrawOptions) withDefaults() (DrawOptions, error) {
 	return o, nil
 }
 
-// Denoiser is the model behind diffusion's samplers, on rows of the leading
-// components of voxels, of unit variance. It is for one goroutine.
+// denoiser is the model behind diffusion's samplers, on rows of the leading
+// components of voxels. It is for one goroutine.
 type denoiser struct {
 	schedule diffusion.Schedule
 	k        int
+	variance []float64 // of the components
 	pass     *net.Pass
 	watch    func(t float64, xt []float32)
 }
 
-// PosteriorMean writes E[x₀ | x_t] by the network, preconditioned:
-// c_skip·y + c_out·F(c_in·y; σ) with y = x_t/√ᾱ_t, so that c_in·y = x_t
-// (Karras 2022, table 1, with data of unit variance). dst may be xt.
+// PosteriorMean writes E[x₀ | x_t] by the network, preconditioned. dst may be xt.
 func (d *denoiser) PosteriorMean(ctx context.Context, dst, xt []float32, t float64) error {
 	if d.watch != nil {
 		d.watch(t, xt)
@@ -65,17 +64,22 @@ func (d *denoiser) PosteriorMean(ctx context.Context, dst, xt []float32, t float
 		copy(dst, xt)
 		return ctx.Err()
 	}
-	root := 1 / math.Sqrt(1+sigma*sigma)
-	skip, gain := float32(root), float32(root*sigma)
 	rows, wide := len(xt)/d.k, d.k+embedding
 	in := d.pass.In(rows)
+	root := math.Sqrt(1 + sigma*sigma) // 1/√ᾱ_t
 	for r := range rows {
-		copy(in[r*wide:], xt[r*d.k:(r+1)*d.k])
-		net.Embed(in[r*wide+d.k:(r+1)*wide], min(max(sigma, leastLevel), largestLevel))
+		row := in[r*wide : (r+1)*wide]
+		for i, x := range xt[r*d.k : (r+1)*d.k] {
+			row[i] = float32(root * float64(x) / math.Sqrt(d.variance[i]+sigma*sigma))
+		}
+		net.Embed(row[d.k:], min(max(sigma, leastLevel), largestLevel))
 	}
 	out := d.pass.Forward(rows)
-	for i, f := range out {
-		dst[i] = skip*xt[i] + gain*f
+	for i := range d.k {
+		skip, gain := precondition(d.variance[i], sigma)
+		for r := range rows {
+			dst[r*d.k+i] = float32(skip*float64(in[r*wide+i]) + gain*float64(out[r*d.k+i]))
+		}
 	}
 	return ctx.Err()
 }
@@ -123,13 +127,13 @@ func (m *Model) drawChunk(ctx context.Context, v *Voxels, from, to int, o DrawOp
 		v.frames[from+r] = randomRotation(rng)
 	}
 	for i := range tail {
-		tail[i] = rng.NormFloat64()
+		tail[i] = math.Sqrt(m.white.variance[k+i%(m.white.components()-k)]) * rng.NormFloat64()
 	}
 	x := make([]float32, rows*k)
 	for i := range x {
 		x[i] = float32(rng.NormFloat64())
 	}
-	d := &denoiser{schedule: o.Schedule, k: k, pass: m.network.NewPass(rows)}
+	d := &denoiser{schedule: o.Schedule, k: k, variance: m.white.variance, pass: m.network.NewPass(rows)}
 	if from == 0 && o.Watch != nil {
 		d.watch = func(t float64, xt []float32) {
 			now := &Voxels{model: m, numbers: make([]float64, rows*m.space.size()), frames: v.frames[:rows]}

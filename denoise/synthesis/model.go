@@ -59,7 +59,7 @@ func (o Options) withDefaults() Options {
 const (
 	leastVoxels = 500   // to learn from
 	mostVoxels  = 40000 // of a scan, evenly spread
-	tailShare   = 1e-3  // of the variance, in components that are drawn as a Gaussian
+	tailShare   = 3e-5  // of the variance, in components that are drawn as a Gaussian
 	heldOutOf   = 5     // groups, one of which is held out
 	groupSize   = 64
 )

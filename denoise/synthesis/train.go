@@ -17,10 +17,11 @@ const (
 	learnRate  = 2e-3 // at its peak
 	warmUp     = 100  // steps to it
 	checks     = 20   // of the held-out loss
-	// Noise levels in training are log-normal, relative to data of unit variance:
-	// where the denoiser has most to learn (Karras 2022, table 1, with σ_data = 1).
-	levelMean, levelSD       = -0.4, 1.4
-	leastLevel, largestLevel = 0.005, 100.0
+	// Noise levels in training are log-normal relative to the standard deviation of a
+	// component (Karras 2022, table 1, with σ_data = 1), which itself is drawn
+	// log-uniformly from those there are.
+	levelMean, levelSD       = -0.3, 1.1
+	leastLevel, largestLevel = 1e-3, 100.0
 )
 
 // trainer holds the data of one training.
@@ -130,38 +131,50 @@ func (t *trainer) step(ctx context.Context, number int) error {
 func (t *trainer) fill(p *part, voxels []int, rng *rand.Rand) {
 	k := t.m.learned
 	in := p.pass.In(partRows)
+	narrowest := math.Log(t.m.white.variance[k-1]) / 2
 	for r := range partRows {
 		at := voxels[rng.IntN(len(voxels))]*4 + rng.IntN(4)
 		clean := p.clean[r*k : (r+1)*k]
 		copy(clean, t.data[at*k:(at+1)*k])
-		sigma := min(max(math.Exp(levelMean+levelSD*rng.NormFloat64()), leastLevel), largestLevel)
+		sigma := math.Exp(narrowest*rng.Float64() + levelMean + levelSD*rng.NormFloat64())
+		sigma = min(max(sigma, leastLevel), largestLevel)
 		p.levels[r] = sigma
-		root := 1 / math.Sqrt(1+sigma*sigma)
 		row := in[r*(k+embedding) : (r+1)*(k+embedding)]
 		for i, x := range clean {
-			row[i] = float32(root * (float64(x) + sigma*rng.NormFloat64()))
+			row[i] = float32((float64(x) + sigma*rng.NormFloat64()) / math.Sqrt(t.m.white.variance[i]+sigma*sigma))
 		}
 		net.Embed(row[k:], sigma)
 	}
 }
 
-// evaluate compares the network's answers with what they should be,
-// F = (x₀ - c_skip·y)/c_out, every noise level with the same weight (Karras 2022,
-// eq. 8), and leaves the loss per number and its derivatives.
+// evaluate compares the denoiser's answers with the clean components. Every noise
+// level has the same weight: the squared error is relative to that of the Gaussian
+// model (Karras 2022, eq. 8). It leaves the loss and its derivatives.
 func (t *trainer) evaluate(p *part) {
 	k := t.m.learned
 	in, out := p.pass.In(partRows), p.pass.Forward(partRows)
 	p.loss = 0
-	scale := 1 / float64(partRows*k)
 	for r, sigma := range p.levels {
-		root := 1 / math.Sqrt(1+sigma*sigma)
+		gaussian := 0.0
+		for _, v := range t.m.white.variance[:k] {
+			gaussian += v * sigma * sigma / (v + sigma*sigma)
+		}
+		scale := 1 / (gaussian * partRows)
 		for i := range k {
-			want := (float64(p.clean[r*k+i]) - root*float64(in[r*(k+embedding)+i])) / (root * sigma)
-			d := float64(out[r*k+i]) - want
+			skip, gain := precondition(t.m.white.variance[i], sigma)
+			d := skip*float64(in[r*(k+embedding)+i]) + gain*float64(out[r*k+i]) - float64(p.clean[r*k+i])
 			p.loss += scale * d * d
-			p.dOut[r*k+i] = float32(2 * scale * d)
+			p.dOut[r*k+i] = float32(2 * scale * d * gain)
 		}
 	}
+}
+
+// precondition returns the factors of y/√(variance+σ²) and of the network's answer
+// in the denoiser: the Gaussian posterior mean, plus the answer times the standard
+// deviation of the Gaussian posterior (Karras 2022, table 1, for each component).
+func precondition(variance, sigma float64) (skip, gain float64) {
+	root := 1 / math.Sqrt(variance+sigma*sigma)
+	return variance * root, sigma * math.Sqrt(variance) * root
 }
 
 func (t *trainer) batchLoss() float64 {
