@@ -50,13 +50,13 @@ demo: build ## simulate a scan, denoise it, print the error before and after and
 	@echo; echo "   ... and after"
 	@$(BIN) compare $(DEMO)/scan/truth.nii.gz $(DEMO)/denoised.nii.gz --mask $(DEMO)/scan/mask.nii.gz --bval $(DEMO)/scan/dwi.bval
 	@echo; echo "== pictures"
-	@find $(DEMO) -name '*.png' | sort
+	@find $(DEMO) -name '*.png' -o -name report.html | sort
 
 pictures: build ## draw the pictures of the README again, into docs/pictures
 	@rm -rf $(DRAWING) && mkdir -p $(DRAWING) $(PICTURES)
 	$(BIN) phantom $(DRAWING)/scan --protocol clinical --shape 96,96,32 --snr 12 --rician --seed 1
 	$(BIN) run $(DRAWING)/scan/dwi.nii.gz $(DRAWING)/denoised.nii.gz --nthreads $(THREADS)
-	cp $(DRAWING)/denoised_qc/before_after_residual_b1000.png $(PICTURES)/before_after_residual.png
+	cp $(DRAWING)/denoised_qc/figures/before_after_residual_b1000.png $(PICTURES)/before_after_residual.png
 	$(BIN) qc strip $(DRAWING)/scan/truth.nii.gz --out $(PICTURES)/noise_strip.png --force
 
 generate: ## write the assembly again from internal/avogen

@@ -76,7 +76,7 @@ func TestEmptyRoot(t *testing.T) {
 	if err := command.Run(); err != nil {
 		t.Fatalf("%v\n%s", err, said.String())
 	}
-	if _, err := os.Stat(filepath.Join(out, "clean_qc", "noise_map.png")); err != nil {
+	if _, err := os.Stat(filepath.Join(out, "clean_qc", "figures", "noise_map.png")); err != nil {
 		t.Error(err)
 	}
 }

@@ -88,7 +88,7 @@ func TestCWL(t *testing.T) {
 	t.Log(call(t, dir, "cwltool", "--no-container", "--preserve-environment", "PATH", "--outdir", "out", tool, "--threads", "2", "--rician", "off",
 		"--dwi", filepath.Join(scan, "dwi.nii.gz"), "--bval", filepath.Join(scan, "dwi.bval"), "--bvec", filepath.Join(scan, "dwi.bvec"), "--mask", filepath.Join(scan, "mask.nii.gz")))
 	sameAsRun(t, scan, filepath.Join(dir, "out", "denoised.nii.gz"), "--rician", "off", "--mask", filepath.Join(scan, "mask.nii.gz"))
-	for _, name := range []string{"denoised.bval", "denoised.json", "noise.nii.gz", "qc/noise_map.png"} {
+	for _, name := range []string{"denoised.bval", "denoised.json", "noise.nii.gz", "qc/report.html", "qc/figures/noise_map.png"} {
 		if _, err := os.Stat(filepath.Join(dir, "out", name)); err != nil {
 			t.Error(err)
 		}

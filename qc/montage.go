@@ -17,14 +17,20 @@ type MontageOptions struct {
 	Units   string  // of the signal; "" means "a.u."
 	Plane   Plane   // anatomical plane of the slices
 	Columns int     // number of slices; 0 means 5
-	Slices  []int   // slices to show in place of a spread over the mask
-	Scale   float64 // screen pixels per column of a slice; 0 means the whole number nearest to 300 pixels a slice, less for very tall ones
+	Slices  []int   // slices of Plane to show in place of a spread over the mask
+	// Planes shows Columns slices of each of several planes (0 means 2), all at
+	// one scale in mm, in place of Plane and Slices.
+	Planes []Plane
+	// Noise adds the noise map as a fourth row; there must be one.
+	Noise bool
+	Scale float64 // screen pixels per column of a slice; 0 means the whole number nearest to 300 pixels a slice, less for very tall ones
 	// Radiological shows the patient's left on the right.
 	Radiological bool
 }
 
 const (
 	defaultColumns = 5
+	columnsOfPlane = 2 // where several planes are shown
 	// Window of scans: most of the tissue's range, few voxels saturated.
 	scanLow, scanHigh = 0.02, 0.98
 	residualSpan      = 3 // the residual is shown from -3σ to +3σ
@@ -74,6 +80,14 @@ func Montage(before, after, sigma []float32, mask []bool, g Grid, o MontageOptio
 	if s.title == "" {
 		s.title = volumeTitle(o)
 	}
+	if o.Noise {
+		row, bar, _, err := noiseRow(sigma, mask, o)
+		if err != nil {
+			return nil, fmt.Errorf("qc: montage: %w", err)
+		}
+		bar.first, bar.last = 3, 3
+		s.rows, s.bars = append(s.rows, row), append(s.bars, bar)
+	}
 	s.caption = fmt.Sprintf("Before and after share one gray window (2–98 %% of the input in the mask). Residual = before − after; σ\u00a0=\u00a0%s.", figure(noise))
 	return s.draw()
 }
@@ -95,9 +109,23 @@ func NoiseMap(sigma []float32, mask []bool, g Grid, o MontageOptions) (image.Ima
 	if err != nil {
 		return nil, fmt.Errorf("qc: noise map: %w", err)
 	}
-	middle, ok := median(sigma, mask)
+	row, bar, middle, err := noiseRow(sigma, mask, o)
+	if err != nil {
+		return nil, fmt.Errorf("qc: noise map: %w", err)
+	}
+	s.rows, s.bars = []sheetRow{row}, []colourBar{bar}
+	s.caption = fmt.Sprintf("Standard deviation of the noise; median in the mask %s.", figure(middle))
+	return s.draw()
+}
+
+// noiseRow makes the row and the colour bar of a noise map, and returns its median.
+func noiseRow(sigma []float32, mask []bool, o MontageOptions) (sheetRow, colourBar, float64, error) {
+	middle, ok := 0.0, false
+	if sigma != nil {
+		middle, ok = median(sigma, mask)
+	}
 	if !ok {
-		return nil, fmt.Errorf("qc: noise map: no finite value in the mask: %w", ErrInput)
+		return sheetRow{}, colourBar{}, 0, fmt.Errorf("no noise map, or no finite value of it in the mask: %w", ErrInput)
 	}
 	w, _, _ := quantiles(sigma, mask, scanLow, scanHigh)
 	w.lo, w.hi = max(0, min(w.lo, 0.5*middle)), max(w.hi, 1.5*middle)
@@ -111,10 +139,7 @@ func NoiseMap(sigma []float32, mask []bool, g Grid, o MontageOptions) (image.Ima
 			shown[i] = float32(math.NaN())
 		}
 	}
-	s.rows = []sheetRow{{"noise σ", shown, colourMap(sequential).in(w), black}}
-	s.bars = []colourBar{{0, 0, sequential, ticks(w), "σ (" + units(o) + ")"}}
-	s.caption = fmt.Sprintf("Standard deviation of the noise; median in the mask %s.", figure(middle))
-	return s.draw()
+	return sheetRow{"noise σ", shown, colourMap(sequential).in(w), black}, colourBar{0, 0, sequential, ticks(w), "σ (" + units(o) + ")"}, middle, nil
 }
 
 // newSheet chooses slices and crop; rows and bars are left to the caller.
@@ -122,24 +147,32 @@ func newSheet(mask []bool, g Grid, o MontageOptions) (*sheet, error) {
 	if o.Columns < 0 || o.Scale < 0 || o.Scale > 100 || math.IsNaN(o.Scale) {
 		return nil, fmt.Errorf("%d columns at scale %g: neither may be negative, nor the scale above 100: %w", o.Columns, o.Scale, ErrInput)
 	}
-	n := g.Slices(o.Plane)
-	slices := o.Slices
-	for _, k := range slices {
-		if k < 0 || k >= n {
-			return nil, fmt.Errorf("slice %d, but %s slices go from 0 to %d: %w", k, o.Plane, n-1, ErrInput)
+	s := &sheet{g: g, radiological: o.Radiological, scale: o.Scale, title: o.Title}
+	planes, columns := o.Planes, o.Columns
+	switch {
+	case len(planes) > 0 && columns == 0:
+		columns = columnsOfPlane
+	case columns == 0:
+		columns = defaultColumns
+	}
+	if len(planes) == 0 {
+		planes = []Plane{o.Plane}
+	}
+	for _, p := range planes {
+		slices := o.Slices
+		if len(slices) == 0 || len(o.Planes) > 0 {
+			slices = SpreadSlices(mask, g, p, columns)
+		}
+		box := maskBox(mask, g, p, o.Radiological)
+		for _, k := range slices {
+			if n := g.Slices(p); k < 0 || k >= n {
+				return nil, fmt.Errorf("slice %d, but %s slices go from 0 to %d: %w", k, p, n-1, ErrInput)
+			}
+			s.columns = append(s.columns, sheetColumn{p, k, box})
 		}
 	}
-	if len(slices) == 0 {
-		columns := o.Columns
-		if columns == 0 {
-			columns = defaultColumns
-		}
-		slices = SpreadSlices(mask, g, o.Plane, columns)
-	}
-	box := maskBox(mask, g, o.Plane, o.Radiological)
-	s := &sheet{g: g, plane: o.Plane, radiological: o.Radiological, scale: o.Scale, slices: slices, box: box, title: o.Title}
 	if s.scale == 0 {
-		s.scale = s.shape().defaultScale(sheetTileWidth)
+		s.scale = s.shape(0).defaultScale(sheetTileWidth)
 	}
 	return s, nil
 }
@@ -201,5 +234,8 @@ func figure(v float64) string {
 	if math.Abs(v) >= 100 && math.Abs(v) < 1e6 {
 		s = strconv.FormatFloat(math.Round(v), 'f', 0, 64)
 	}
-	return strings.ReplaceAll(s, "-", "−")
+	return minus(s)
 }
+
+// minus writes true minus signs.
+func minus(s string) string { return strings.ReplaceAll(s, "-", "−") }

@@ -58,20 +58,22 @@ func TestMontageTiles(t *testing.T) {
 	}
 	s, l := sheetOf(t, mask, g, o)
 	scan := robustWindow(noisy, mask, 0.02, 0.98)
-	if len(s.slices) != 5 {
-		t.Fatalf("%d slices, want 5", len(s.slices))
+	if len(s.columns) != 5 {
+		t.Fatalf("%d slices, want 5", len(s.columns))
 	}
+	box := s.columns[0].box
 	for row := range 3 {
-		for col, k := range s.slices[1:] { // the letters stand in column 0
+		for col, c := range s.columns[1:] { // the letters stand in column 0
+			k := c.slice
 			r := l.tile(row, col+1)
-			if r.Dx() != 6*s.box.Dx() || r.Dy() != 6*s.box.Dy() || !r.In(img.Bounds()) {
-				t.Fatalf("tile %v for a box of %v", r, s.box)
+			if r.Dx() != 6*box.Dx() || r.Dy() != 6*box.Dy() || !r.In(img.Bounds()) {
+				t.Fatalf("tile %v for a box of %v", r, box)
 			}
 			b := CutSlice(noisy, g, Axial, k, false)
 			a := CutSlice(clean, g, Axial, k, false)
-			for i := range s.box.Dx() * s.box.Dy() {
-				x, y := i%s.box.Dx(), i/s.box.Dx()
-				at := (s.box.Min.Y+y)*b.NX + s.box.Min.X + x
+			for i := range box.Dx() * box.Dy() {
+				x, y := i%box.Dx(), i/box.Dx()
+				at := (box.Min.Y+y)*b.NX + box.Min.X + x
 				before, after := float64(b.Pixels[at]), float64(a.Pixels[at])
 				want := []color.RGBA{
 					gray(scan.unit(before)), gray(scan.unit(after)), diverging((float64(float32(before)-float32(after)) + 60) / 120),
@@ -116,7 +118,7 @@ func TestMontageAspect(t *testing.T) {
 				t.Fatal(err)
 			}
 			s, l := sheetOf(t, mask, g, o)
-			got := float64(l.h) / float64(l.w) * float64(s.box.Dx()) / float64(s.box.Dy())
+			got := float64(l.h[0]) / float64(l.w[0]) * float64(s.columns[0].box.Dx()) / float64(s.columns[0].box.Dy())
 			if math.Abs(got-c.aspect) > 0.01 {
 				t.Errorf("pixels %.3f as high as wide, want %.3f", got, c.aspect)
 			}
@@ -259,5 +261,59 @@ func TestFigure(t *testing.T) {
 		if got := figure(v); got != want {
 			t.Errorf("figure(%g) = %q, want %q", v, got, want)
 		}
+	}
+}
+
+// TestMontageOfThreePlanes wants every tile in true proportions at one scale in mm, from the right plane, and a fourth
+// row with the noise map.
+func TestMontageOfThreePlanes(t *testing.T) {
+	clean, noisy, mask, g := head()
+	sigma := constant(g.Voxels(), 20)
+	sigma[0] = 80
+	o := MontageOptions{Planes: []Plane{Axial, Coronal, Sagittal}, Scale: 6, Noise: true}
+	img, err := Montage(noisy, clean, sigma, mask, g, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := newSheet(mask, g, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.rows, s.title = make([]sheetRow, 4), "title"
+	l := s.layout(newTypesetter())
+	scan := robustWindow(noisy, mask, 0.02, 0.98)
+	if len(s.columns) != 6 {
+		t.Fatalf("%d columns, want 6", len(s.columns))
+	}
+	perMM := 6 / g.VoxelSize[0]
+	for j, c := range s.columns {
+		v := g.view(c.plane, false)
+		r := l.tile(0, j)
+		for _, side := range []struct {
+			name       string
+			got        int
+			voxels     int
+			voxelWidth float64
+		}{{"width", r.Dx(), c.box.Dx(), g.VoxelSize[v.across]}, {"height", r.Dy(), c.box.Dy(), g.VoxelSize[v.down]}} {
+			if want := float64(side.voxels) * side.voxelWidth * perMM; math.Abs(float64(side.got)-want) > 1 {
+				t.Errorf("%v tile has %s %d, want %.1f", c.plane, side.name, side.got, want)
+			}
+		}
+		if !r.In(img.Bounds()) || !r.In(l.cell(0, j)) {
+			t.Errorf("tile %v leaves its cell or the picture", r)
+		}
+		part := CutSlice(noisy, g, c.plane, c.slice, false).Crop(c.box.Min.X, c.box.Min.Y, c.box.Max.X, c.box.Max.Y)
+		x, y := part.NX/2, part.NY/3
+		at := img.At(r.Min.X+(2*x+1)*r.Dx()/(2*part.NX), r.Min.Y+(2*y+1)*r.Dy()/(2*part.NY))
+		if want := gray(scan.unit(float64(part.Pixels[y*part.NX+x]))); at != want {
+			t.Errorf("%v slice %d: voxel is %v, want %v", c.plane, c.slice, at, want)
+		}
+		r = l.tile(3, j)
+		if at, want := img.At(r.Min.X+r.Dx()/2, r.Min.Y+r.Dy()/2), sequential(0.5); at != want {
+			t.Errorf("noise row of %v is %v, want the colour of the median, %v", c.plane, at, want)
+		}
+	}
+	if _, err := Montage(noisy, clean, nil, mask, g, o); !errors.Is(err, ErrInput) {
+		t.Errorf("a noise row without a map: %v, want ErrInput", err)
 	}
 }

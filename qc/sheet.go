@@ -11,15 +11,20 @@ import (
 // colour bars, labels, a title and a caption.
 type sheet struct {
 	g            Grid
-	plane        Plane
 	radiological bool
-	scale        float64 // screen pixels per column of a slice
-	slices       []int
-	box          image.Rectangle // part of each slice that is shown
+	scale        float64 // screen pixels per column of a slice of the first plane
+	columns      []sheetColumn
 	rows         []sheetRow
 	bars         []colourBar
 	title        string
 	caption      string
+}
+
+// sheetColumn is one slice. All columns have the same scale in mm.
+type sheetColumn struct {
+	plane Plane
+	slice int
+	box   image.Rectangle // part of the slice that is shown
 }
 
 type sheetRow struct {
@@ -47,7 +52,8 @@ const sheetTileWidth = 300 // screen pixels: one inch in print
 // sheetLayout places the parts of a sheet; as in a strip, type follows the
 // width of a tile.
 type sheetLayout struct {
-	w, h                  int // of a tile
+	w, h                  []int // of the tile in each column
+	tall                  int   // the largest h
 	left, top, gap        int
 	margin                int
 	width, height         int
@@ -60,9 +66,13 @@ type sheetLayout struct {
 
 func (s *sheet) layout(t *typesetter) *sheetLayout {
 	l := &sheetLayout{}
-	l.w, l.h = s.shape().size(s.scale)
+	total := 0
+	for i := range s.columns {
+		w, h := s.shape(i).size(s.scaleOf(i))
+		l.w, l.h, l.tall, total = append(l.w, w), append(l.h, h), max(l.tall, h), total+w
+	}
 	// One column needs smaller type than five, or the title would not fit.
-	unit := float64(l.w) * min(1, 0.4+0.12*float64(len(s.slices)))
+	unit := float64(total) / float64(len(l.w)) * min(1, 0.4+0.12*float64(len(l.w)))
 	px := func(f float64) int { return max(1, int(math.Round(f*unit))) }
 	l.size, l.heading, l.letter = 0.1*unit, 0.12*unit, 0.09*unit
 	l.margin, l.gap = px(0.06), px(0.025)
@@ -71,7 +81,7 @@ func (s *sheet) layout(t *typesetter) *sheetLayout {
 	if s.title != "" {
 		l.top += px(0.18)
 	}
-	l.barX = l.left + len(s.slices)*(l.w+l.gap) + px(0.05)
+	l.barX = l.left + total + len(l.w)*l.gap + px(0.05)
 	l.barWidth = px(0.07)
 	for _, b := range s.bars {
 		for _, k := range b.ticks {
@@ -79,21 +89,43 @@ func (s *sheet) layout(t *typesetter) *sheetLayout {
 		}
 	}
 	l.width = l.barX + l.barWidth + int(math.Ceil(l.tickWidth)) + px(0.06+0.16) + l.margin
-	l.captionTop = float64(l.top+len(s.rows)*(l.h+l.gap)) + 0.03*unit
+	if len(s.bars) == 0 {
+		l.width = l.barX - px(0.05) - l.gap + l.margin
+	}
+	l.captionTop = float64(l.top+len(s.rows)*(l.tall+l.gap)) + 0.03*unit
 	l.captionLines = t.wrap(s.caption, l.size, float64(l.width-l.left-l.margin))
 	l.height = int(math.Ceil(l.captionTop+(float64(len(l.captionLines))*lineHeight+0.2)*l.size)) + l.margin
 	return l
 }
 
 // shape returns a cropped slice without its pixels.
-func (s *sheet) shape() Slice {
-	v := s.g.view(s.plane, s.radiological)
-	return Slice{NX: s.box.Dx(), NY: s.box.Dy(), Aspect: s.g.edge(v.down) / s.g.edge(v.across)}
+func (s *sheet) shape(column int) Slice {
+	c := s.columns[column]
+	v := s.g.view(c.plane, s.radiological)
+	return Slice{NX: c.box.Dx(), NY: c.box.Dy(), Aspect: s.g.edge(v.down) / s.g.edge(v.across)}
+}
+
+// scaleOf returns the screen pixels per column of a slice.
+func (s *sheet) scaleOf(column int) float64 {
+	across := func(p Plane) float64 { return s.g.edge(s.g.view(p, s.radiological).across) }
+	return s.scale * across(s.columns[column].plane) / across(s.columns[0].plane)
+}
+
+// cell returns the whole place of a tile, which is higher than the tile where
+// planes differ.
+func (l *sheetLayout) cell(row, column int) image.Rectangle {
+	x, y := l.left+column*l.gap, l.top+row*(l.tall+l.gap)
+	for _, w := range l.w[:column] {
+		x += w
+	}
+	return image.Rect(x, y, x+l.w[column], y+l.tall)
 }
 
 func (l *sheetLayout) tile(row, column int) image.Rectangle {
-	x, y := l.left+column*(l.w+l.gap), l.top+row*(l.h+l.gap)
-	return image.Rect(x, y, x+l.w, y+l.h)
+	r := l.cell(row, column)
+	r.Min.Y += (l.tall - l.h[column]) / 2
+	r.Max.Y = r.Min.Y + l.h[column]
+	return r
 }
 
 // draw makes the picture.
@@ -106,23 +138,15 @@ func (s *sheet) draw() (image.Image, error) {
 	x := float64(l.left)
 	title := c.set.shorten(s.title, l.heading, float64(l.width-l.left-l.margin))
 	c.text(x, float64(l.margin)+capHeight*l.heading, title, l.heading, alignLeft, color.Black)
-	for j, k := range s.slices {
-		r := l.tile(0, j)
-		c.text(float64(r.Min.X+r.Max.X)/2, float64(r.Min.Y)-0.35*l.size, sliceLabel(s.g, s.plane, k), l.size, alignCentre, color.Black)
+	for j, column := range s.columns {
+		r := l.cell(0, j)
+		c.text(float64(r.Min.X+r.Max.X)/2, float64(r.Min.Y)-0.35*l.size, sliceLabel(s.g, column.plane, column.slice), l.size, alignCentre, color.Black)
 	}
 	for i, row := range s.rows {
-		first := l.tile(i, 0)
+		first := l.cell(i, 0)
 		c.textUp(float64(l.margin)+0.6*l.size, float64(first.Min.Y+first.Max.Y)/2, row.label, l.size, color.Black)
-		for j, k := range s.slices {
-			part := CutSlice(row.volume, s.g, s.plane, k, s.radiological).Crop(s.box.Min.X, s.box.Min.Y, s.box.Max.X, s.box.Max.Y)
-			r := l.tile(i, j)
-			c.pixels(r, part.Pixels, part.NX, part.NY, row.paint)
-			if row.ink == black { // a light picture needs an edge on white paper
-				c.frame(r, max(1, l.gap/5), color.Gray{190})
-			}
-			if j == 0 {
-				c.letters(r, part, l.letter, row.ink)
-			}
+		for j := range s.columns {
+			s.drawTile(c, l, i, j)
 		}
 	}
 	for _, b := range s.bars {
@@ -134,10 +158,28 @@ func (s *sheet) draw() (image.Image, error) {
 	return c.img, nil
 }
 
+// drawTile draws one slice; letters go on the first of each plane.
+func (s *sheet) drawTile(c *canvas, l *sheetLayout, i, j int) {
+	row, column := s.rows[i], s.columns[j]
+	b := column.box
+	part := CutSlice(row.volume, s.g, column.plane, column.slice, s.radiological).Crop(b.Min.X, b.Min.Y, b.Max.X, b.Max.Y)
+	cell, r := l.cell(i, j), l.tile(i, j)
+	if cell != r {
+		c.fill(cell, row.paint(math.NaN()))
+	}
+	c.pixels(r, part.Pixels, part.NX, part.NY, row.paint)
+	if row.ink == black { // a light picture needs an edge on white paper
+		c.frame(cell, max(1, l.gap/5), color.Gray{190})
+	}
+	if j == 0 || s.columns[j-1].plane != column.plane {
+		c.letters(r, part, l.letter, row.ink)
+	}
+}
+
 // drawBar draws a colour bar beside its rows, with its ticks and its label.
 func (l *sheetLayout) drawBar(c *canvas, b colourBar) {
 	inset := int(math.Round(0.5 * l.size)) // room for the ticks at both ends
-	y0, y1 := l.tile(b.first, 0).Min.Y+inset, l.tile(b.last, 0).Max.Y-inset
+	y0, y1 := l.cell(b.first, 0).Min.Y+inset, l.cell(b.last, 0).Max.Y-inset
 	r := image.Rect(l.barX, y0, l.barX+l.barWidth, y1)
 	for y := y0; y < y1; y++ {
 		u := 1 - (float64(y-y0)+0.5)/float64(y1-y0)

@@ -48,8 +48,8 @@ func imputeCommandFlags() []cli.Flag {
 	)
 	flags = append(flags, targetFlagSet(imputation)...)
 	return append(flags,
-		&cli.StringFlag{Name: "qc-dir", Category: output, Usage: "folder `DIR` for pictures (default OUT_qc)"},
-		&cli.BoolFlag{Name: "no-qc", Category: output, Usage: "no pictures"},
+		&cli.StringFlag{Name: "qc-dir", Category: output, Usage: "folder `DIR` for the report, figures and metrics (default OUT_qc)"},
+		&cli.BoolFlag{Name: "no-qc", Category: output, Usage: "no report, figures and metrics"},
 		categorised(forceFlag(), output),
 		&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Category: output, Usage: "list inputs, outputs, shells and memory, then stop"},
 		categorised(seedFlag("`SEED` of random draws"), output),

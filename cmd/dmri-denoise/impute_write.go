@@ -133,8 +133,9 @@ func (w *resultWriter) replacedSketches(before *nifti.Image, result *denoise.Res
 				reason = fmt.Sprintf("%s, z = %.1f", why, z)
 			}
 			options := qc.ReplacedOptions{Volume: n, BValue: w.plan.bvalueOf(n), Slices: part, Reason: reason}
-			file := filepath.Join(w.plan.options.qcDir, fmt.Sprintf("imputed_v%03d_z%03d-%03d.png", n, part[0], part[len(part)-1]))
-			list = append(list, sketch{file, func() (image.Image, error) {
+			file := filepath.Join(w.plan.options.qcDir, figuresFolder, fmt.Sprintf("imputed_v%03d_z%03d-%03d.png", n, part[0], part[len(part)-1]))
+			alt := fmt.Sprintf("Replaced slices of volume %d: measured, imputed and difference", n)
+			list = append(list, sketch{file, alt, func() (image.Image, error) {
 				return qc.Replaced(before.Volume(n), result.Denoised.Volume(n), result.Foreground, grid, options)
 			}})
 		}

@@ -16,9 +16,9 @@ import (
 func newQCCommand(u *ui) *cli.Command {
 	return &cli.Command{
 		Name:        "qc",
-		Usage:       "pictures for quality control",
-		Description: "Draws pictures from a scan.\n\nEXAMPLES\n   dmri-denoise qc strip dwi.nii.gz\n",
-		Subcommands: []*cli.Command{newStripCommand(u)},
+		Usage:       "quality control: report, metrics and pictures of any denoiser's result",
+		Description: "Shows what a denoiser did to a scan, and how the diffusion model sees it.\n\nEXAMPLES\n   dmri-denoise qc report --before dwi.nii.gz --after clean.nii.gz --noise sigma.nii.gz\n   dmri-denoise qc strip dwi.nii.gz\n",
+		Subcommands: []*cli.Command{newReportCommand(u), newMetricsCommand(u), newMontageCommand(u), newStripCommand(u)},
 	}
 }
 
@@ -26,6 +26,8 @@ const (
 	defaultPanels = 11
 	maxDPI        = 10000
 )
+
+var planeNames = map[string]qc.Plane{"axial": qc.Axial, "coronal": qc.Coronal, "sagittal": qc.Sagittal}
 
 // automatic stands for a volume or slice that the program chooses.
 const automatic = -1
@@ -51,13 +53,14 @@ EXAMPLES
    dmri-denoise qc strip dwi.nii.gz                                # dwi_noise_strip.png
    dmri-denoise qc strip dwi.nii.gz --schedule linear --timesteps 300 --panels 10
    dmri-denoise qc strip dwi.nii.gz --magnitude --volume 12 --slice 20 --out rician.png
+   dmri-denoise qc strip dwi.nii.gz --matched                      # after dmri-denoise run dwi.nii.gz
 
 REFERENCES
    Ho, Jain & Abbeel 2020, Denoising diffusion probabilistic models, NeurIPS, eq. 4 (forward process, linear schedule)
    Nichol & Dhariwal 2021, Improved denoising diffusion probabilistic models, ICML, eq. 17 (cosine schedule)
 `,
-		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "picture, `FILE.png` (default IN_noise_strip.png)"},
+		Flags: append(matchedFlags(),
+			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "picture, `FILE.png` (default IN_noise_strip.png, with --matched IN_noise_matched.png)"},
 			&cli.IntFlag{Name: "volume", Value: automatic, DefaultText: "the first b0, else 0", Usage: "volume `N`, counted from 0"},
 			&cli.StringFlag{Name: "plane", Value: "axial", Usage: "`axial|coronal|sagittal`"},
 			&cli.IntFlag{Name: "slice", Value: automatic, DefaultText: "the largest near the middle of the head", Usage: "slice `N` of the plane, counted from 0"},
@@ -73,8 +76,15 @@ REFERENCES
 			&cli.IntFlag{Name: "dpi", Value: 300, Usage: "resolution `N` written into the file, pixels per inch"},
 			seedFlag("`SEED` of the noise draw"),
 			forceFlag(), quietFlag(), verboseFlag(),
-		},
+		),
 		Action: func(c *cli.Context) error {
+			if c.Bool("matched") {
+				o, err := matchedOptionsFrom(c)
+				if err != nil {
+					return err
+				}
+				return o.run(c.Context, u)
+			}
 			o, err := stripOptionsFrom(c)
 			if err != nil {
 				return err
@@ -106,7 +116,7 @@ func stripOptionsFrom(c *cli.Context) (stripOptions, error) {
 	if err := oneOf("plane", c.String("plane"), "axial", "coronal", "sagittal"); err != nil {
 		return o, err
 	}
-	o.plane = map[string]qc.Plane{"axial": qc.Axial, "coronal": qc.Coronal, "sagittal": qc.Sagittal}[c.String("plane")]
+	o.plane = planeNames[c.String("plane")]
 	var err error
 	if o.settings.Schedule, err = scheduleFromFlags(c); err != nil {
 		return o, err

@@ -20,7 +20,7 @@ Denoise first: before Gibbs unringing, distortion or motion correction, which al
 
 Slices and volumes that the other directions contradict, and those that are zero-filled, constant or not numbers, are taken for lost and replaced by what the other directions predict; --impute off takes them as they are, --impute LIST names them. What was replaced is told, listed in the .json and drawn in the pictures. With --target-bval and --target-bvec the output is the scan on another gradient table.
 
-Written, with OUT = IN_denoised.nii.gz unless given: the denoised image OUT (float32, header otherwise as in the input), OUT's .bval and .bvec (copies, byte for byte), OUT's .json (the input's .json if there is one, with all parameters added), the noise map OUT_noise.nii.gz and the pictures in OUT_qc/. The image appears last, so its presence means that all is complete; if anything fails nothing is left behind. The same input, flags and seed give the same bytes for any number of threads.
+Written, with OUT = IN_denoised.nii.gz unless given: the denoised image OUT (float32, header otherwise as in the input), OUT's .bval and .bvec (copies, byte for byte), OUT's .json (the input's .json if there is one, with all parameters added), the noise map OUT_noise.nii.gz, and in OUT_qc/ the page report.html, its figures/ and all figures of merit as metrics.json and metrics.tsv. The image appears last, so its presence means that all is complete; if anything fails nothing is left behind. The same input, flags and seed give the same bytes for any number of threads.
 
 EXAMPLES
    dmri-denoise run dwi.nii.gz
@@ -57,7 +57,8 @@ type runOptions struct {
 	samplerSteps  int
 	rician        string
 	nan           string
-	qcDir         string // "" = no pictures
+	qcDir         string // "" = no report
+	timings       bool   // in the report and the metrics
 	extent        [3]int // block size, zero = chosen by the method
 	threads       int
 	memory        int64
@@ -117,8 +118,9 @@ func runFlags() []cli.Flag {
 		categorised(seedFlag("`SEED` of random draws"), prior),
 
 		&cli.StringFlag{Name: "residual-out", Category: output, Usage: "input minus output, 4-D `FILE`; not written if not given"},
-		&cli.StringFlag{Name: "qc-dir", Category: output, Usage: "folder `DIR` for pictures (default OUT_qc)"},
-		&cli.BoolFlag{Name: "no-qc", Category: output, Usage: "no pictures"},
+		&cli.StringFlag{Name: "qc-dir", Category: output, Usage: "folder `DIR` for the report, figures and metrics (default OUT_qc)"},
+		&cli.BoolFlag{Name: "no-qc", Category: output, Usage: "no report, figures and metrics"},
+		&cli.BoolFlag{Name: "timings", Category: output, Usage: "write time, threads and memory into report and metrics, which then differ from run to run"},
 		categorised(forceFlag(), output),
 		&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Category: output, Usage: "list inputs, outputs, shells and memory, then stop"},
 
@@ -145,7 +147,7 @@ func runOptionsFrom(c *cli.Context) (runOptions, error) {
 		noiseOut: c.String("noise-out"), residualOut: c.String("residual-out"),
 		prior: c.String("prior"), sampler: c.String("sampler"), samplerSteps: c.Int("sampler-steps"),
 		rician: c.String("rician"), seed: c.Uint64("seed"),
-		qcDir: c.String("qc-dir"), force: c.Bool("force"), dryRun: c.Bool("dry-run"), json: c.Bool("json"),
+		qcDir: c.String("qc-dir"), timings: c.Bool("timings"), force: c.Bool("force"), dryRun: c.Bool("dry-run"), json: c.Bool("json"),
 	}
 	if err := o.takeNames(c); err != nil {
 		return o, err
@@ -301,7 +303,7 @@ func runScan(ctx context.Context, u *ui, o runOptions, plan *runPlan) error {
 	if err != nil {
 		return err
 	}
-	writer := &resultWriter{ui: u, plan: plan, files: files}
+	writer := &resultWriter{ui: u, plan: plan, files: files, started: started}
 	pictures, err := writer.write(ctx, s, result)
 	if err != nil {
 		return err
@@ -312,5 +314,5 @@ func runScan(ctx context.Context, u *ui, o runOptions, plan *runPlan) error {
 	if err := files.commit(); err != nil {
 		return err
 	}
-	return plan.summary(result, writer.residual, pictures, started).report(u, o.json)
+	return plan.summary(result, writer, pictures).report(u, o.json)
 }

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"image"
+	"path/filepath"
 
 	"github.com/dmri-denoise/dmri-denoise/denoise"
 	"github.com/dmri-denoise/dmri-denoise/nifti"
@@ -13,14 +16,44 @@ import (
 // sketch is one picture of the QC folder, not drawn yet.
 type sketch struct {
 	file string
+	alt  string
 	draw func() (image.Image, error)
 }
 
 // pictures draws the QC folder and returns the files drawn. A scan that cannot be drawn costs the picture and a
 // warning, not the result.
 func (w *resultWriter) pictures(ctx context.Context, before *nifti.Image, result *denoise.Result) ([]string, error) {
-	var drawn []string
-	for _, s := range w.sketches(before, result) {
+	names := w.plan.pictures
+	if names.report == "" {
+		return nil, nil
+	}
+	in := w.reportInput(before, result)
+	var err error
+	if in.Forward, err = w.drawn(ctx, []sketch{{names.strip, "Forward diffusion of a slice of the denoised scan", func() (image.Image, error) {
+		return w.strip(result, in.Outcome.Grid)
+	}}}); err != nil {
+		return nil, err
+	}
+	if in.Replaced, err = w.drawn(ctx, w.replacedSketches(before, result)); err != nil {
+		return nil, err
+	}
+	report, err := qc.NewReport(ctx, in, w.plan.options.threads)
+	if errors.Is(err, qc.ErrInput) {
+		w.warn("no report and no pictures of this scan: %v", err)
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	figures, page, err := writeReport(w.files, w.plan.options.qcDir, report, w.name())
+	w.report = page
+	return figures, err
+}
+
+// drawn draws pictures made for this program's own results.
+func (w *resultWriter) drawn(ctx context.Context, list []sketch) ([]qc.Figure, error) {
+	var figures []qc.Figure
+	for _, s := range list {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -32,38 +65,13 @@ func (w *resultWriter) pictures(ctx context.Context, before *nifti.Image, result
 		if err != nil {
 			return nil, err
 		}
-		staged, err := w.files.plan(s.file)
-		if err != nil {
+		var data bytes.Buffer
+		if err := qc.EncodePNG(&data, picture, qc.DefaultDPI); err != nil {
 			return nil, err
 		}
-		if err := qc.WritePNG(ctx, staged, picture, qc.DefaultDPI, false); err != nil {
-			return nil, err
-		}
-		drawn = append(drawn, s.file)
+		figures = append(figures, qc.Figure{Alt: s.alt, Data: data.Bytes(), File: filepath.Base(s.file)})
 	}
-	return drawn, nil
-}
-
-// sketches lists the pictures: the forward noise strip of the denoised scan, before/after/residual of one volume of
-// the lowest and of the highest shell, and the noise map.
-func (w *resultWriter) sketches(before *nifti.Image, result *denoise.Result) []sketch {
-	names := w.plan.pictures
-	if names.strip == "" {
-		return nil
-	}
-	grid, mask, sigma := qc.GridOf(&before.Header), result.Foreground, result.Sigma.Volume(0)
-	list := []sketch{
-		{names.strip, func() (image.Image, error) { return w.strip(result, grid) }},
-		{names.noise, func() (image.Image, error) { return qc.NoiseMap(sigma, mask, grid, qc.MontageOptions{}) }},
-	}
-	for _, m := range names.montages {
-		n := m.shell.Volumes[0]
-		list = append(list, sketch{m.file, func() (image.Image, error) {
-			return qc.Montage(before.Volume(n), result.Denoised.Volume(n), sigma, mask, grid,
-				qc.MontageOptions{Volume: n, BValue: w.plan.bvalueOf(n)})
-		}})
-	}
-	return append(list, w.replacedSketches(before, result)...)
+	return figures, nil
 }
 
 // strip draws the forward process of the model that was used, on the largest slice of the first volume of the
@@ -77,4 +85,62 @@ func (w *resultWriter) strip(result *denoise.Result, grid qc.Grid) (image.Image,
 	slice := qc.CutSlice(result.Denoised.Volume(n), grid, qc.Axial, k, false)
 	picture, _, err := qc.ForwardStrip(slice, qc.StripOptions{Schedule: w.plan.options.schedule, Seed: w.plan.options.seed})
 	return picture, err
+}
+
+// figuresFolder holds the pictures of a QC folder.
+const figuresFolder = "figures"
+
+// metricsNames are the files of the figures of one scan.
+type metricsNames struct{ values, row, dictionary string }
+
+// nameMetrics gives the names that begin with a path.
+func nameMetrics(stem string) metricsNames {
+	return metricsNames{stem + ".json", stem + ".tsv", stem + "_dictionary.json"}
+}
+
+func (n metricsNames) all() []string { return []string{n.values, n.row, n.dictionary} }
+
+// writeMetrics stages the figures of a scan.
+func (n metricsNames) write(files *outputs, m qc.Metrics, name string) error {
+	values, err := encodeJSON(m)
+	if err != nil {
+		return err
+	}
+	dictionary, err := m.Dictionary()
+	if err != nil {
+		return err
+	}
+	for _, f := range []struct {
+		name string
+		data []byte
+	}{{n.values, values}, {n.row, []byte(m.TSV(name))}, {n.dictionary, dictionary}} {
+		if err := files.write(f.name, f.data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeReport stages a report with its figures and metrics, and returns the files of the figures and of the page.
+func writeReport(files *outputs, dir string, report *qc.Report, name string) (written []string, page string, err error) {
+	figures, err := report.Page.Files()
+	if err != nil {
+		return nil, "", err
+	}
+	for _, f := range figures {
+		file := filepath.Join(dir, figuresFolder, f.Name)
+		if err := files.write(file, f.Data); err != nil {
+			return nil, "", err
+		}
+		written = append(written, file)
+	}
+	if err := nameMetrics(filepath.Join(dir, "metrics")).write(files, report.Measured.Metrics, name); err != nil {
+		return nil, "", err
+	}
+	var html bytes.Buffer
+	if err := report.Page.Write(&html); err != nil {
+		return nil, "", fmt.Errorf("report of %s: %w", name, err)
+	}
+	page = filepath.Join(dir, "report.html")
+	return written, page, files.write(page, html.Bytes())
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/dmri-denoise/dmri-denoise/gradients"
 	"github.com/dmri-denoise/dmri-denoise/nifti"
+	"github.com/dmri-denoise/dmri-denoise/qc"
 )
 
 // runPlan is what run has found out before any voxel is read: what it will read, what it will write, and how much
@@ -243,8 +244,11 @@ func (p *runPlan) print(u *ui, asJSON bool) error {
 	return nil
 }
 
-// pictureNames are the files of the QC folder.
+// pictureNames are the files of the QC folder. The report names its own pictures; those of which it is known before the
+// work that they will be there are among the outputs of the plan.
 type pictureNames struct {
+	report   string
+	metrics  metricsNames
 	strip    string
 	noise    string
 	montages []montageName
@@ -259,9 +263,12 @@ type montageName struct {
 // namePictures plans the pictures: the forward noise strip, the noise map, and a montage for the lowest and the
 // highest shell, or for the first volume if there is no table.
 func namePictures(dir string, shells gradients.Shells) pictureNames {
-	names := pictureNames{strip: filepath.Join(dir, "noise_strip.png"), noise: filepath.Join(dir, "noise_map.png")}
+	report := filepath.Join(dir, "report.html")
+	figures := filepath.Join(dir, figuresFolder)
+	names := pictureNames{report: report, metrics: nameMetrics(filepath.Join(dir, "metrics")),
+		strip: filepath.Join(figures, "noise_strip.png"), noise: filepath.Join(figures, "noise_map.png")}
 	if len(shells.All) == 0 { // no table
-		names.montages = []montageName{{file: filepath.Join(dir, "before_after_residual_v0.png"), shell: gradients.Shell{Volumes: []int{0}}}}
+		names.montages = []montageName{{file: filepath.Join(figures, "before_after_residual_v0.png"), shell: gradients.Shell{Volumes: []int{0}}}}
 		return names
 	}
 	chosen := []gradients.Shell{shells.All[0]}
@@ -270,24 +277,16 @@ func namePictures(dir string, shells gradients.Shells) pictureNames {
 	}
 	for _, shell := range chosen {
 		names.montages = append(names.montages, montageName{
-			file: filepath.Join(dir, fmt.Sprintf("before_after_residual_%s.png", shellLabel(shell))), shell: shell})
+			file: filepath.Join(figures, fmt.Sprintf("before_after_residual_%s.png", qc.ShellLabel(shell))), shell: shell})
 	}
 	return names
-}
-
-// shellLabel is b0 or the rounded b-value, such as b1000.
-func shellLabel(s gradients.Shell) string {
-	if s.IsB0 {
-		return "b0"
-	}
-	return fmt.Sprintf("b%.0f", s.B)
 }
 
 func (n pictureNames) all() []string {
 	if n.strip == "" {
 		return nil
 	}
-	out := []string{n.strip, n.noise}
+	out := append(n.metrics.all(), n.report, n.strip, n.noise)
 	for _, m := range n.montages {
 		out = append(out, m.file)
 	}

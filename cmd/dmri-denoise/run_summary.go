@@ -79,15 +79,16 @@ type runOutputs struct {
 	Residual string   `json:"residual,omitempty"`
 	Imputed  []string `json:"imputed,omitempty"`
 	Pictures []string `json:"pictures,omitempty"`
+	Report   string   `json:"report,omitempty"`
 }
 
-func (p *runPlan) summary(result *denoise.Result, residual *qc.Residual, pictures []string, started time.Time) runSummary {
+func (p *runPlan) summary(result *denoise.Result, w *resultWriter, pictures []string) runSummary {
 	return runSummary{
 		Version: programVersion(), Input: p.options.input,
 		Outputs: runOutputs{Image: p.image, BVal: p.bval, BVec: p.bvec, Sidecar: p.sidecar, Noise: p.noise,
-			Residual: p.residual, Imputed: p.options.impute.outputs(p.image), Pictures: pictures},
-		Parameters: p.options.parameters(), Summary: result.Summary, Residual: residual, Warnings: append([]string{}, p.warnings...),
-		Threads: p.options.threads, Seconds: roundTo(time.Since(started).Seconds(), 2), PeakMemory: peakMemory(),
+			Residual: p.residual, Imputed: p.options.impute.outputs(p.image), Pictures: pictures, Report: w.report},
+		Parameters: p.options.parameters(), Summary: result.Summary, Residual: w.residual, Warnings: append([]string{}, p.warnings...),
+		Threads: p.options.threads, Seconds: roundTo(time.Since(w.started).Seconds(), 2), PeakMemory: peakMemory(),
 	}
 }
 
@@ -105,7 +106,7 @@ func (s runSummary) report(u *ui, asJSON bool) error {
 			r.StdOverSigma*r.StdOverSigma, r.Lag1[0], r.Lag1[1], r.Lag1[2], r.Edges)
 	}
 	sayImputed(u, s.Summary.Imputation)
-	u.say("wrote %s (%.1f s)%s%s", s.Outputs.Image, s.Seconds, noiseText(s.Outputs.Noise), picturesText(s.Outputs.Pictures))
+	u.say("wrote %s (%.1f s)%s%s", s.Outputs.Image, s.Seconds, noiseText(s.Outputs.Noise), reportText(s.Outputs.Report))
 	if asJSON {
 		return u.printJSON(s)
 	}
@@ -119,11 +120,11 @@ func noiseText(file string) string {
 	return ", noise map " + file
 }
 
-func picturesText(pictures []string) string {
-	if len(pictures) == 0 {
+func reportText(file string) string {
+	if file == "" {
 		return ""
 	}
-	return fmt.Sprintf(", %d pictures in %s", len(pictures), filepath.Dir(pictures[0]))
+	return ", report " + file
 }
 
 // sidecarJSON makes the .json beside the output image: the fields of the input's own sidecar, then ours. It holds no

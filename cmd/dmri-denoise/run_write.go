@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/dmri-denoise/dmri-denoise/denoise"
 	"github.com/dmri-denoise/dmri-denoise/nifti"
@@ -26,6 +27,8 @@ type resultWriter struct {
 	files *outputs
 
 	residual *qc.Residual // what was removed, in figures; nil if it has none
+	started  time.Time    // of the run, for --timings
+	report   string       // the page, "" if there is none
 }
 
 // write stages every output, the image last, and returns the pictures that could be drawn.

@@ -4,21 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"html/template"
-	"io"
-	"math"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
-	"github.com/dmri-denoise/dmri-denoise/internal/bids"
+	"github.com/dmri-denoise/dmri-denoise/qc"
 )
 
 // ErrNothing reports a group step without anything to summarise.
 var ErrNothing = errors.New("no denoised scans")
-
-var groupTemplate = template.Must(template.New("group").Parse(groupHTML))
 
 // Summary is what the group step found.
 type Summary struct {
@@ -56,10 +50,11 @@ func (e *Executor) Group(ctx context.Context) (Summary, error) {
 	if s.Scans == 0 {
 		return s, fmt.Errorf("%s: %w", e.OutDir, ErrNothing)
 	}
+	columns, scans := tabulate(done)
 	return s, errors.Join(
-		e.writeTable(&s, done),
-		e.writeDictionary(&s),
-		e.writeGroupPage(&s, done, all),
+		e.writeTable(&s, columns, scans),
+		e.writeDictionary(&s, columns),
+		e.writeGroupPage(&s, columns, scans, all),
 	)
 }
 
@@ -69,26 +64,54 @@ func (e *Executor) groupFile(s *Summary, ext string) string {
 	return file
 }
 
-func (e *Executor) writeTable(s *Summary, done []result) error {
+// tabulate puts the figures of all scans into one table: those that every sidecar has, then those of the metrics of each scan
+// in the order in which they first come up.
+func tabulate(done []result) ([]column, []qc.GroupScan) {
+	all := slices.Clone(columns)
+	known := map[string]bool{}
+	for _, c := range all {
+		known[c.name] = true
+	}
+	for _, r := range done {
+		for _, m := range r.Metrics {
+			if !known[m.name] {
+				known[m.name] = true
+				all = append(all, column{name: m.name, description: r.meaning(m.name).Description, units: r.meaning(m.name).Units, metric: true})
+			}
+		}
+	}
+	var scans []qc.GroupScan
+	for _, r := range done {
+		s := qc.GroupScan{Name: r.Name.With("desc", "").Stem(), Page: pageOf(r)}
+		for _, c := range all {
+			if c.metric {
+				s.Cells = append(s.Cells, figure(r.metric(c.name)))
+			} else {
+				s.Cells = append(s.Cells, c.value(&r.Sidecar))
+			}
+		}
+		scans = append(scans, s)
+	}
+	slices.SortStableFunc(scans, func(a, b qc.GroupScan) int { return strings.Compare(a.Name, b.Name) })
+	return all, scans
+}
+
+func (e *Executor) writeTable(s *Summary, all []column, scans []qc.GroupScan) error {
 	var b strings.Builder
 	b.WriteString("bids_name")
-	for _, c := range columns {
+	for _, c := range all {
 		b.WriteString("\t" + c.name)
 	}
 	b.WriteByte('\n')
-	for _, r := range done {
-		b.WriteString(r.Name.With("desc", "").Stem())
-		for _, c := range columns {
-			b.WriteString("\t" + c.value(&r.Sidecar))
-		}
-		b.WriteByte('\n')
+	for _, scan := range scans {
+		b.WriteString(scan.Name + "\t" + strings.Join(scan.Cells, "\t") + "\n")
 	}
 	return writeBytes(e.groupFile(s, ".tsv"), []byte(b.String()))
 }
 
-func (e *Executor) writeDictionary(s *Summary) error {
+func (e *Executor) writeDictionary(s *Summary, all []column) error {
 	dictionary := map[string]map[string]string{"bids_name": {"Description": "Name of the raw series, without extension"}}
-	for _, c := range columns {
+	for _, c := range all {
 		dictionary[c.name] = map[string]string{"Description": c.description}
 		if c.units != "" {
 			dictionary[c.name]["Units"] = c.units
@@ -97,103 +120,22 @@ func (e *Executor) writeDictionary(s *Summary) error {
 	return writeJSON(e.groupFile(s, ".json"), dictionary)
 }
 
-type groupPage struct {
-	Program bids.Generator
-	Style   template.CSS
-	Heads   []column
-	Names   []string
-	Rows    []groupRow
-	Failed  []result
-	Plots   []plotView
-}
-
-type groupRow struct {
-	Name, Page string
-	Values     []string
-}
-
-func (e *Executor) writeGroupPage(s *Summary, done, all []result) error {
-	page := groupPage{Program: e.Generator, Style: template.CSS(styleCSS)}
-	for _, c := range columns {
-		page.Names = append(page.Names, c.name)
-		if c.plot {
-			page.Plots = append(page.Plots, newPlot(c, done))
-		}
+func (e *Executor) writeGroupPage(s *Summary, all []column, scans []qc.GroupScan, results []result) error {
+	g := qc.Group{Title: "Denoised diffusion MRI", Subtitle: fmt.Sprintf("%d scans of %d subjects", len(scans), s.Subjects), Scans: scans,
+		Foot: fmt.Sprintf("The table is group_dwi.tsv; group_dwi.json explains its columns. %s %s. For research use; not a medical device.", e.Generator.Name, e.Generator.Version)}
+	for _, c := range all {
+		g.Columns = append(g.Columns, qc.GroupColumn{Name: c.name, Units: c.units, Description: c.description})
 	}
-	for _, r := range all {
+	for _, r := range results {
 		if r.Failure != "" {
-			page.Failed = append(page.Failed, r)
-			continue
+			g.Failed = append(g.Failed, qc.FailedScan{Name: r.Name.Stem(), Page: "sub-" + r.Name.Value("sub") + ".html#failed", Reason: r.Failure})
 		}
-		row := groupRow{Name: r.Name.With("desc", "").Stem(), Page: pageOf(r)}
-		for _, c := range columns {
-			row.Values = append(row.Values, c.value(&r.Sidecar))
-		}
-		page.Rows = append(page.Rows, row)
 	}
-	return writeFile(e.groupFile(s, ".html"), func(w io.Writer) error { return groupTemplate.Execute(w, page) })
+	page, err := qc.GroupPage(g)
+	if err != nil {
+		return err
+	}
+	return writeFile(e.groupFile(s, ".html"), page.Write)
 }
 
 func pageOf(r result) string { return "sub-" + r.Name.Value("sub") + ".html#" + r.Name.Stem() }
-
-// plotView is a strip plot: one dot a scan, the median, and the fences 1.5 interquartile ranges off the quartiles.
-type plotView struct {
-	Name, Description, Low, High string
-	Median, Q1, Width            string // positions in per cent
-	Dots                         []dotView
-	Outliers                     int
-}
-
-type dotView struct {
-	X, Y          string
-	Outlier       bool
-	Label, Target string
-}
-
-func newPlot(c column, done []result) plotView {
-	p := plotView{Name: c.name, Description: c.description}
-	var values []float64
-	var owners []result
-	for _, r := range done {
-		if v, err := strconv.ParseFloat(c.value(&r.Sidecar), 64); err == nil {
-			values, owners = append(values, v), append(owners, r)
-		}
-	}
-	if len(values) == 0 {
-		return p
-	}
-	sorted := slices.Sorted(slices.Values(values))
-	low, high := sorted[0], sorted[len(sorted)-1]
-	q1, median, q3 := quantile(sorted, 0.25), quantile(sorted, 0.5), quantile(sorted, 0.75)
-	place := func(v float64) string {
-		if high == low {
-			return "50"
-		}
-		return fmt.Sprintf("%.2f", 2+96*(v-low)/(high-low))
-	}
-	p.Low, p.High, p.Median, p.Q1 = figure(&low), figure(&high), place(median), place(q1)
-	p.Width = "0"
-	if high > low {
-		p.Width = fmt.Sprintf("%.2f", 96*(q3-q1)/(high-low))
-	}
-	fence := 1.5 * (q3 - q1)
-	for i, v := range values {
-		outlier := len(values) >= 5 && (v < q1-fence || v > q3+fence)
-		if outlier {
-			p.Outliers++
-		}
-		p.Dots = append(p.Dots, dotView{X: place(v), Y: strconv.Itoa(12 + i*7%26), Outlier: outlier,
-			Label: owners[i].Name.With("desc", "").Stem() + ": " + figure(&values[i]), Target: pageOf(owners[i])})
-	}
-	return p
-}
-
-// quantile interpolates between the order statistics of sorted values.
-func quantile(sorted []float64, q float64) float64 {
-	at := q * float64(len(sorted)-1)
-	i := int(math.Floor(at))
-	if i+1 >= len(sorted) {
-		return sorted[len(sorted)-1]
-	}
-	return sorted[i] + (at-float64(i))*(sorted[i+1]-sorted[i])
-}

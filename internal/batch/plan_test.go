@@ -63,24 +63,57 @@ func TestSettingsDigest(t *testing.T) {
 	}
 }
 
-func TestPlot(t *testing.T) {
-	var done []result
-	for i, v := range []float64{1, 1.1, 0.9, 1.05, 0.95, 9} {
-		r := result{Name: bids.Name{Entities: []bids.Entity{{Key: "sub", Value: string(rune('a' + i))}}, Suffix: "dwi"}}
-		r.Sidecar.Summary.Sigma.Median = v
-		done = append(done, r)
+// TestTabulate wants the metrics of every scan as columns behind those of the sidecars, n/a where a scan has none, rows in
+// the order of names.
+func TestTabulate(t *testing.T) {
+	scan := func(sub string, metrics ...metric) result {
+		r := result{Name: bids.Name{Entities: []bids.Entity{{Key: "sub", Value: sub}, {Key: "desc", Value: "denoised"}}, Suffix: "dwi"}, Metrics: metrics,
+			meanings: map[string]meaning{"snr_b0": {"signal over noise", "ratio"}}}
+		r.Sidecar.Summary.Sigma.Median = 2
+		return r
 	}
-	for _, c := range columns {
-		if c.name != "sigma_median" {
-			continue
+	value := func(v float64) *float64 { return &v }
+	all, rows := tabulate([]result{
+		scan("b", metric{"sigma_median", value(7)}, metric{"snr_b0", value(30)}),
+		scan("a", metric{"snr_b0", nil}, metric{"snr_b1000", value(9)}),
+		scan("c"),
+	})
+	var names []string
+	for _, c := range all[len(columns):] {
+		names = append(names, c.name)
+	}
+	if got := strings.Join(names, " "); got != "snr_b0 snr_b1000" {
+		t.Errorf("columns behind those of the sidecars: %s", got)
+	}
+	if c := all[len(columns)]; c.description != "signal over noise" || c.units != "ratio" {
+		t.Errorf("%+v", c)
+	}
+	for i, want := range []struct{ name, cells string }{{"sub-a_dwi", "n/a 9"}, {"sub-b_dwi", "30 n/a"}, {"sub-c_dwi", "n/a n/a"}} {
+		if got := strings.Join(rows[i].Cells[len(columns):], " "); rows[i].Name != want.name || got != want.cells {
+			t.Errorf("row %d: %s %q, want %v", i, rows[i].Name, got, want)
 		}
-		p := newPlot(c, done)
-		if p.Outliers != 1 || !p.Dots[5].Outlier || p.Low != "0.9" || p.High != "9" {
-			t.Errorf("%+v", p)
+		if rows[i].Cells[3] != "2" { // sigma_median stays the sidecar's
+			t.Errorf("%s: cells %v", rows[i].Name, rows[i].Cells)
 		}
 	}
-	if q := quantile([]float64{1, 2, 3, 4}, 0.5); q != 2.5 {
-		t.Errorf("median %g", q)
+}
+
+func TestReadMetrics(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"b": 1.5, "a": null, "c": -2}`: "b=1.5 a=n/a c=-2", `{}`: "", `[1]`: "error", `{"a": "x"}`: "error", `{"a": 1`: "error", ``: "error",
+	} {
+		path := filepath.Join(t.TempDir(), "m.json")
+		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		list, err := readMetrics(path)
+		var got []string
+		for _, m := range list {
+			got = append(got, m.name+"="+figure(m.value))
+		}
+		if shown := strings.Join(got, " "); err == nil && shown != want || (err != nil) != (want == "error") {
+			t.Errorf("%s: %s, %v; want %s", text, shown, err, want)
+		}
 	}
 }
 

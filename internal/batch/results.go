@@ -17,6 +17,9 @@ import (
 type result struct {
 	Name     bids.Name // of the denoised series, or of the source if it failed
 	Figures  []string  // paths below the output folder
+	Report   string    // the scan's own page, "" if there is none
+	Metrics  []metric  // its figures, in their order
+	meanings map[string]meaning
 	Sidecar  sidecar
 	Failure  string // why there is no image, "" if there is one
 	Remedy   string
@@ -157,8 +160,23 @@ func (h Header) readResult(image string) (result, error) {
 	}
 	for _, file := range files {
 		n, err := bids.ParseName(file)
-		if err == nil && n.Ext == ".png" && n.With("desc", bids.DescLabel).Stem() == r.Name.Stem() {
-			r.Figures = append(r.Figures, filepath.Join(folder, file))
+		if err != nil || n.With("desc", bids.DescLabel).Stem() != r.Name.Stem() {
+			continue
+		}
+		path := filepath.Join(folder, file)
+		switch desc := n.Value("desc"); {
+		case n.Ext == ".png":
+			r.Figures = append(r.Figures, path)
+		case n.Ext == ".html" && desc == "report":
+			r.Report = path
+		case n.Ext == ".json" && desc == "metrics":
+			if r.Metrics, err = readMetrics(path); err != nil {
+				return r, err
+			}
+		case n.Ext == ".json" && desc == "metricsDictionary":
+			if err := readJSON(path, &r.meanings); err != nil {
+				return r, err
+			}
 		}
 	}
 	return r, nil

@@ -17,9 +17,6 @@ import (
 //go:embed templates/subject.html
 var subjectHTML string
 
-//go:embed templates/group.html
-var groupHTML string
-
 //go:embed templates/style.css
 var styleCSS string
 
@@ -36,6 +33,7 @@ type subjectPage struct {
 type scanView struct {
 	Name     string
 	Anchor   string
+	Report   string // the scan's own report, below the folder of the page
 	Numbers  []numberView
 	Shells   []shell
 	Figures  []figureView
@@ -86,18 +84,29 @@ func newScanView(r result) (scanView, error) {
 			v.Numbers = append(v.Numbers, numberView{c.name, c.value(&r.Sidecar), c.description})
 		}
 	}
+	if r.Report != "" {
+		v.Report = "sub-" + r.Name.Value("sub") + "/figures/" + filepath.Base(r.Report)
+	}
 	for _, file := range r.Figures {
-		data, err := os.ReadFile(file)
+		n, err := bids.ParseName(filepath.Base(file))
 		if err != nil {
 			return v, err
 		}
-		n, err := bids.ParseName(filepath.Base(file))
+		if r.Report != "" && !onSubjectPage(n.Value("desc")) {
+			continue // it is in the report
+		}
+		data, err := os.ReadFile(file)
 		if err != nil {
 			return v, err
 		}
 		v.Figures = append(v.Figures, figureView{captionOf(n.Value("desc")), template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(data))})
 	}
 	return v, nil
+}
+
+// onSubjectPage tells whether a picture is shown again beside the link to the report that holds it.
+func onSubjectPage(desc string) bool {
+	return strings.HasPrefix(desc, "beforeAfterResidual") || desc == "noiseMap"
 }
 
 // captionOf turns a label such as noiseMap into words.

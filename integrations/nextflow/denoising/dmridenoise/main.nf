@@ -14,7 +14,7 @@ process DENOISING_DMRIDENOISE {
     tuple val(meta), path("*_dwi_denoised.bvec")        , emit: bvec
     tuple val(meta), path("*_dwi_denoised.json")        , emit: sidecar
     tuple val(meta), path("*_noise.nii.gz")             , emit: noise
-    tuple val(meta), path("*_qc/*.png"), optional: true , emit: qc
+    tuple val(meta), path("*_qc"), optional: true       , emit: qc
     path "versions.yml"                                 , emit: versions
 
     when:
@@ -44,7 +44,7 @@ process DENOISING_DMRIDENOISE {
 
     touch ${prefix}_dwi_denoised.nii.gz ${prefix}_dwi_denoised.bval ${prefix}_dwi_denoised.bvec
     touch ${prefix}_dwi_denoised.json ${prefix}_noise.nii.gz
-    mkdir ${prefix}_qc && touch ${prefix}_qc/noise_map.png
+    mkdir -p ${prefix}_qc/figures && touch ${prefix}_qc/report.html ${prefix}_qc/figures/noise_map.png
 
     cat <<-END_VERSIONS > versions.yml
     "${task.process}":

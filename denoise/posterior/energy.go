@@ -1,0 +1,236 @@
+package posterior
+
+import (
+	"context"
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/mat"
+
+	"github.com/dmri-denoise/dmri-denoise/denoise/signals"
+)
+
+// energy is what is known of the size of the error of every row, summed over
+// the strong components.
+type energy struct {
+	stein []float32 // unbiased and very noisy: |h-y|² - tr N + 2 tr JN
+	slope []float32 // tr JN alone: the posterior variance, were the estimator Bayesian
+	rough []float32 // squared distance of the estimate from the mean of its neighbours
+}
+
+func (p *Posterior) measureEnergy(ctx context.Context, threads int) (*energy, error) {
+	n, k := p.Grid.Len(), p.K
+	e := &energy{make([]float32, n), make([]float32, n), make([]float32, n)}
+	coefficients := make([]float32, n*k)
+	err := signals.EachRange(ctx, n, 256, threads, func(_, from, to int) error {
+		l := p.newLook()
+		for r := from; r < to; r++ {
+			p.read(l, r)
+			for c := range k {
+				noise := p.noiseAlong(l, c)
+				e.slope[r] += l.cc[c] * l.bc[c]
+				e.stein[r] += l.rc[c]*l.rc[c] - noise + 2*l.cc[c]*l.bc[c]
+			}
+			copy(coefficients[r*k:(r+1)*k], l.hc)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	g := p.Grid
+	mean := make([]float32, k)
+	for r := range n {
+		x, y, z := g.At(r)
+		clear(mean)
+		found := float32(0)
+		for _, q := range [6]int{g.RowAt(x-1, y, z), g.RowAt(x+1, y, z), g.RowAt(x, y-1, z), g.RowAt(x, y+1, z), g.RowAt(x, y, z-1), g.RowAt(x, y, z+1)} {
+			if q < 0 {
+				continue
+			}
+			found++
+			for c, v := range coefficients[q*k : (q+1)*k] {
+				mean[c] += v
+			}
+		}
+		if found == 0 {
+			continue
+		}
+		for c, v := range coefficients[r*k : (r+1)*k] {
+			d := v - mean[c]/found
+			e.rough[r] += d * d
+		}
+	}
+	return e, nil
+}
+
+const (
+	nearWidth = 1.0 // voxels: of the window that slopes are smoothed with
+	wideWidth = 2.0 // of the one for Stein's estimate
+	bins      = 24  // of voxels by predicted error, in which it is brought to Stein's
+	least     = 0.05
+)
+
+// scale predicts the squared error of every row. Stein's estimate of one voxel
+// is unbiased but has a standard deviation of √(2K) and more; so it is regressed,
+// with coefficients not below zero, on a constant and on quantities that
+// go with the error: the smoothed slope, the roughness of the estimate, and
+// Stein's estimate at the neighbours, the voxel's own left out. The prediction
+// is then brought to the average of Stein's estimate in each of 24 bins.
+func (e *energy) scale(g *signals.Grid, counts []bool) []float32 {
+	n := len(e.stein)
+	one := make([]float32, n)
+	for i := range one {
+		one[i] = 1
+	}
+	features := [][]float32{one, blur(g, e.slope, wideWidth, false), e.rough, root(e.rough), blur(g, e.rough, nearWidth, true), blur(g, e.stein, wideWidth, false)}
+	for _, f := range features {
+		for i, v := range f {
+			f[i] = max(v, 0)
+		}
+	}
+	c := regress(features, e.stein, counts)
+	out := make([]float32, n)
+	for i := range out {
+		for j, f := range features {
+			out[i] += c[j] * f[i]
+		}
+	}
+	e.level(out, counts)
+	return out
+}
+
+func root(v []float32) []float32 {
+	out := make([]float32, len(v))
+	for i, x := range v {
+		out[i] = float32(math.Sqrt(float64(max(x, 0))))
+	}
+	return out
+}
+
+// regress minimises |Σ c_j f_j - target|² over c ≥ 0, by trying every set of
+// features.
+func regress(features [][]float32, target []float32, counts []bool) []float32 {
+	m := len(features)
+	product, along := mat.NewSymDense(m, nil), make([]float64, m)
+	row := make([]float64, m)
+	for r, in := range counts {
+		if !in {
+			continue
+		}
+		for j, f := range features {
+			row[j] = float64(f[r])
+		}
+		for i := range m {
+			along[i] += row[i] * float64(target[r])
+			for j := i; j < m; j++ {
+				product.SetSym(i, j, product.At(i, j)+row[i]*row[j])
+			}
+		}
+	}
+	best, leastLoss := make([]float32, m), 0.0
+	for set := 1; set < 1<<m; set++ {
+		var index []int
+		for j := range m {
+			if set>>j&1 == 1 {
+				index = append(index, j)
+			}
+		}
+		part, right := mat.NewSymDense(len(index), nil), mat.NewVecDense(len(index), nil)
+		for a, i := range index {
+			right.SetVec(a, along[i])
+			for b := a; b < len(index); b++ {
+				part.SetSym(a, b, product.At(i, index[b]))
+			}
+		}
+		var chol mat.Cholesky
+		var c mat.VecDense
+		if !chol.Factorize(part) || chol.SolveVecTo(&c, right) != nil || mat.Min(&c) < 0 {
+			continue
+		}
+		if loss := -mat.Dot(&c, right); loss < leastLoss {
+			leastLoss = loss
+			clear(best)
+			for a, i := range index {
+				best[i] = float32(c.AtVec(a))
+			}
+		}
+	}
+	return best
+}
+
+// level brings a prediction to the average of Stein's estimate, bin by bin,
+// never below a share of the average over all.
+func (e *energy) level(scale []float32, counts []bool) {
+	var order []int
+	sum := 0.0
+	for r, in := range counts {
+		if in {
+			order = append(order, r)
+			sum += float64(e.stein[r])
+		}
+	}
+	overall := max(sum/float64(len(order)), 1e-6)
+	slices.SortStableFunc(order, func(a, b int) int {
+		switch {
+		case scale[a] < scale[b]:
+			return -1
+		case scale[a] > scale[b]:
+			return 1
+		default:
+			return a - b
+		}
+	})
+	var at, value []float64
+	for b := range bins {
+		from, to := b*len(order)/bins, (b+1)*len(order)/bins
+		predicted, measured := 0.0, 0.0
+		for _, r := range order[from:to] {
+			predicted += float64(scale[r])
+			measured += float64(e.stein[r])
+		}
+		if to > from {
+			at, value = append(at, predicted/float64(to-from)), append(value, measured/float64(to-from))
+		}
+	}
+	value = monotone(value)
+	for r, s := range scale {
+		scale[r] = float32(max(interpolate(at, value, float64(s)), least*overall))
+	}
+}
+
+// monotone is the nearest sequence that does not fall (pool adjacent violators).
+func monotone(v []float64) []float64 {
+	type pool struct{ sum, n float64 }
+	var pools []pool
+	for _, x := range v {
+		pools = append(pools, pool{x, 1})
+		for k := len(pools) - 1; k > 0 && pools[k-1].sum/pools[k-1].n > pools[k].sum/pools[k].n; k-- {
+			pools[k-1].sum += pools[k].sum
+			pools[k-1].n += pools[k].n
+			pools = pools[:k]
+		}
+	}
+	var out []float64
+	for _, p := range pools {
+		for range int(p.n) {
+			out = append(out, p.sum/p.n)
+		}
+	}
+	return out
+}
+
+// interpolate follows the points (at, value) linearly, and in proportion
+// outside them.
+func interpolate(at, value []float64, x float64) float64 {
+	i, _ := slices.BinarySearch(at, x)
+	last := len(at) - 1
+	switch {
+	case i == 0:
+		return value[0] * x / max(at[0], 1e-12)
+	case i > last:
+		return value[last] * x / max(at[last], 1e-12)
+	}
+	f := (x - at[i-1]) / max(at[i]-at[i-1], 1e-12)
+	return value[i-1] + f*(value[i]-value[i-1])
+}
