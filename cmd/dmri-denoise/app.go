@@ -25,6 +25,7 @@ func newApp(u *ui) *cli.App {
 			newBatchCommand(u),
 			newImputeCommand(u),
 			newInfoCommand(u),
+			newSampleCommand(u),
 			newPhantomCommand(u),
 			newCompareCommand(u),
 			newQCCommand(u),

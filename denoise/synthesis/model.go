@@ -59,7 +59,7 @@ func (o Options) withDefaults() Options {
 const (
 	leastVoxels = 500   // to learn from
 	mostVoxels  = 40000 // of a scan, evenly spread
-	tailShare   = 3e-5  // of the variance, in components that are drawn as a Gaussian
+	tailShare   = 1e-6  // of the variance, in components that are drawn as a Gaussian
 	heldOutOf   = 5     // groups, one of which is held out
 	groupSize   = 64
 )
@@ -188,6 +188,7 @@ const (
 	forTraining
 	forTesting
 	forDrawing
+	forNoise
 )
 
 func stream(seed, purpose, number uint64) *rand.Rand {
