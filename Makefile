@@ -26,7 +26,7 @@ PLATFORMS  ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 # The race detector needs cgo and a C compiler; without one `make check` says so and goes on.
 RACE_PKGS  ?= ./...
 
-.PHONY: all build demo pictures generate test check fmt-check vet staticcheck tidy-check race bench eval eval-hcp eval-impute binaries release release-check throughput clean help
+.PHONY: all build demo pictures generate test check fmt-check vet staticcheck tidy-check race bench eval eval-downstream eval-hcp eval-impute eval-learned eval-trust eval-uncertainty binaries release release-check throughput clean help
 
 all: build
 
@@ -58,6 +58,8 @@ pictures: build ## draw the pictures of the README again, into docs/pictures
 	$(BIN) run $(DRAWING)/scan/dwi.nii.gz $(DRAWING)/denoised.nii.gz --nthreads $(THREADS)
 	cp $(DRAWING)/denoised_qc/figures/before_after_residual_b1000.png $(PICTURES)/before_after_residual.png
 	$(BIN) qc strip $(DRAWING)/scan/truth.nii.gz --out $(PICTURES)/noise_strip.png --force
+	@if command -v chromium >/dev/null; then chromium --headless=new --no-sandbox --hide-scrollbars --virtual-time-budget=5000 --window-size=1180,1240 \
+	  --screenshot=$(abspath $(PICTURES))/report.png file://$(abspath $(DRAWING))/denoised_qc/report.html; else echo "pictures: no chromium, report.png is left as it is"; fi
 
 generate: ## write the assembly again from internal/avogen
 	$(GO) generate ./internal/...
@@ -97,11 +99,25 @@ eval: build ## score against dwidenoise, write docs/accuracy.md and docs/benchma
 	else echo "eval: $(SCORE) is not here: its table is left out"; fi
 	$(GO) run ./internal/runeval -bin $(BIN) -threads $(THREADS) $(if $(wildcard $(SCORE)),-score build/score.json) $(RUNEVAL_ARGS)
 
+eval-downstream: build ## fit tensor, kurtosis and CSD with MRtrix to noisy and denoised phantoms; writes its table in docs/accuracy.md
+	@if ! $(PYTHON) -c 'import dipy, sklearn' 2>/dev/null || ! command -v dwi2fod >/dev/null; then \
+	  apt-get update -qq && apt-get install -y -qq --no-install-recommends mrtrix3 python3-dipy python3-sklearn; fi
+	$(GO) run ./internal/runeval -bin $(BIN) -threads $(THREADS) -only downstream
+
 eval-hcp: build ## denoise a scan of 145x174x145x288 voxels (16 GB of memory, 10 GB of disk); writes docs/benchmark.md
 	$(GO) run ./internal/runeval -bin $(BIN) -threads $(THREADS) -only benchmark -hcp
 
+eval-uncertainty: ## measure posterior draws and fibre cones on phantoms (docs/uncertainty_tables.md)
+	$(GO) run ./internal/uncertaintyeval
+
 eval-impute: ## hold out directions, spoil slices, compare with SH and GP peers; writes docs/imputation.md
 	$(GO) run ./internal/imputeeval -data ../shared/data -out docs/imputation.md -picture $(PICTURES)/imputed_slices.png -threads $(THREADS)
+
+eval-trust: build ## measure lesions (beside dwidenoise) and memory, write docs/trust.md (TRUST_ARGS=-hcp for the largest scan)
+	$(GO) run ./internal/trusteval -bin $(BIN) -threads $(THREADS) $(TRUST_ARGS)
+
+eval-learned: ## the learned prior against the Gaussian one and against published recipes; writes docs/learned-prior.md
+	$(GO) run ./internal/learneval -data ../shared/data -out docs/learned-prior.md -threads $(THREADS)
 
 # The same source gives the same bytes anywhere: no paths (-trimpath), no version control stamp, no build id, no cgo.
 binaries:

@@ -6,6 +6,7 @@ import (
 
 	"github.com/dmri-denoise/dmri-denoise/denoise/noise"
 	"github.com/dmri-denoise/dmri-denoise/denoise/prior"
+	"github.com/dmri-denoise/dmri-denoise/diffusion"
 )
 
 // PriorMode says which prior of the clean signals is used.
@@ -13,44 +14,56 @@ type PriorMode int
 
 // Priors. Gaussian is the hierarchical Gaussian prior, Soft the same with softer
 // weights, for scans of high signal; Local is its first stages alone, blocks that
-// know nothing of each other. Auto takes whichever of Gaussian and Soft has the
-// lower risk on this scan, estimated without truth; Local had a higher one on
-// every scan tried (docs/accuracy.md).
+// know nothing of each other. Learned is Gaussian or Soft, corrected by a network
+// (denoise/learned); it needs a gradient table. Fast takes Gaussian or Soft,
+// whichever has the lower risk on this scan, estimated without truth; Auto takes
+// Learned too where it wins, at several times the cost. Local had a higher risk on every
+// scan tried (docs/accuracy.md).
 const (
-	PriorAuto PriorMode = iota
+	PriorFast PriorMode = iota
+	PriorAuto
 	PriorGaussian
 	PriorSoft
 	PriorLocal
+	PriorLearned
 )
 
-// String returns the name used in summaries: auto, gaussian, soft or local.
+// String returns the name used on the command line and in summaries: fast, auto,
+// gaussian, soft, local or learned.
 func (m PriorMode) String() string {
 	switch m {
+	case PriorAuto:
+		return "auto"
 	case PriorGaussian:
 		return "gaussian"
 	case PriorSoft:
 		return "soft"
 	case PriorLocal:
 		return "local"
+	case PriorLearned:
+		return "learned"
 	default:
-		return "auto"
+		return "fast"
 	}
 }
 
 // chosenPrior returns the mode with a name.
 func chosenPrior(name string) PriorMode {
-	for _, m := range []PriorMode{PriorGaussian, PriorSoft, PriorLocal} {
+	for _, m := range []PriorMode{PriorGaussian, PriorSoft, PriorLocal, PriorLearned} {
 		if m.String() == name {
 			return m
 		}
 	}
-	return PriorAuto
+	return PriorFast
 }
 
 // PriorSummary says which prior was used and why.
 type PriorSummary struct {
 	Chosen string      `json:"chosen"`
 	Risks  []PriorRisk `json:"risks,omitempty"` // of the candidates, if there was a choice
+	// Learned is the learned prior's comparison with the Gaussian one that it
+	// corrects; nil where it was no candidate.
+	Learned *LearnedSummary `json:"learned,omitempty"`
 }
 
 // PriorRisk is the error to expect of one prior on this scan: Stein's unbiased
@@ -71,20 +84,27 @@ type ShellRisk struct {
 }
 
 // choosePrior makes the prior for the measurements at t* in p.y.
-func (p *pipeline) choosePrior(ctx context.Context, options prior.GaussianOptions) (*prior.Gaussian, error) {
+func (p *pipeline) choosePrior(ctx context.Context, options prior.GaussianOptions) (diffusion.Denoiser, error) {
 	make := func(m PriorMode) *prior.Gaussian {
 		o := options
 		o.Soft, o.Local = m == PriorSoft, m == PriorLocal
 		return prior.NewGaussian(p.y.Grid, p.y.D, p.scale, o)
 	}
-	if p.o.Prior != PriorAuto {
+	if p.o.Prior == PriorLearned && p.table == nil {
+		return nil, ErrNoTable
+	}
+	if p.o.Prior != PriorFast && p.o.Prior != PriorAuto && p.o.Prior != PriorLearned {
 		p.prior = PriorSummary{Chosen: p.o.Prior.String()}
 		return make(p.o.Prior), nil
 	}
 	best, least := PriorGaussian, math.Inf(1)
 	candidates := []PriorMode{PriorGaussian, PriorSoft}
+	steps := len(candidates)
+	if p.o.Prior != PriorFast {
+		steps++
+	}
 	for i, m := range candidates {
-		p.o.Progress(StageChoice, i, len(candidates))
+		p.o.Progress(StageChoice, i, steps)
 		r, err := make(m).Risk(ctx, p.y.Values, p.riskOptions())
 		if err != nil {
 			return nil, err
@@ -94,9 +114,20 @@ func (p *pipeline) choosePrior(ctx context.Context, options prior.GaussianOption
 			best, least = m, risk
 		}
 	}
-	p.o.Progress(StageChoice, len(candidates), len(candidates))
+	p.o.Progress(StageChoice, len(candidates), steps)
+	defer p.o.Progress(StageChoice, steps, steps)
 	p.prior.Chosen = best.String()
-	p.o.Logger.Info("prior chosen", "prior", best, "estimated rmse / sigma", math.Sqrt(max(least, 0)))
+	var d diffusion.Denoiser
+	if p.o.Prior != PriorFast {
+		var err error
+		if d, err = p.chooseLearned(ctx, make(best), best, options.Progress); err != nil {
+			return nil, err
+		}
+	}
+	p.o.Logger.Info("prior chosen", "prior", p.prior.Chosen, "estimated rmse / sigma of the gaussian", math.Sqrt(max(least, 0)))
+	if d != nil {
+		return d, nil
+	}
 	return make(best), nil
 }
 
@@ -109,12 +140,14 @@ func (p *pipeline) riskOptions() prior.RiskOptions {
 }
 
 func (p *pipeline) priorRisk(m PriorMode, r prior.Risk) PriorRisk {
-	root := func(risk float64) float64 { return math.Sqrt(max(risk, 0)) }
-	out := PriorRisk{Prior: m.String(), RMSE: root(r.Mean(nil)), MSE: r.Mean(nil), StdErr: r.StdErr, Voxels: r.Voxels}
+	out := PriorRisk{Prior: m.String(), RMSE: rootOf(r.Mean(nil)), MSE: r.Mean(nil), StdErr: r.StdErr, Voxels: r.Voxels}
 	if p.table != nil {
 		for _, shell := range p.table.Shells(p.o.B0Threshold).All {
-			out.Shells = append(out.Shells, ShellRisk{shell.B, root(r.Mean(shell.Volumes))})
+			out.Shells = append(out.Shells, ShellRisk{shell.B, rootOf(r.Mean(shell.Volumes))})
 		}
 	}
 	return out
 }
+
+// rootOf is the root of a risk, whose estimate may be below zero.
+func rootOf(risk float64) float64 { return math.Sqrt(max(risk, 0)) }

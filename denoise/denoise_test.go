@@ -34,7 +34,7 @@ func head(t testing.TB, o phantom.Options) (*phantom.Phantom, []bool) {
 // and has a test of its own.
 func run(t testing.TB, im *nifti.Image, table *gradients.Table, o Options) *Result {
 	t.Helper()
-	if o.Prior == PriorAuto {
+	if o.Prior == PriorFast {
 		o.Prior = PriorGaussian
 	}
 	r, err := Run(t.Context(), im, table, o)
@@ -128,19 +128,19 @@ func TestRunRemovesRicianBias(t *testing.T) {
 	}
 }
 
-// Auto gives what its choice gives, and says what it was made from.
+// The choice gives what the chosen gives, and says what it was made from.
 func TestRunChoosesThePrior(t *testing.T) {
 	p, mask := head(t, phantom.Options{Protocol: "small", SNR: 20, Seed: 1, Shape: [3]int{16, 18, 6}})
-	auto, err := Run(t.Context(), p.Noisy, p.Table, Options{Mask: mask})
+	fast, err := Run(t.Context(), p.Noisy, p.Table, Options{Mask: mask})
 	if err != nil {
 		t.Fatal(err)
 	}
-	choice := auto.Summary.Prior
-	if len(choice.Risks) != 2 || chosenPrior(choice.Chosen) == PriorAuto {
+	choice := fast.Summary.Prior
+	if n := len(choice.Risks); n != 2 || choice.Risks[0].Prior != "gaussian" || choice.Risks[1].Prior != "soft" || chosenPrior(choice.Chosen) == PriorFast || choice.Learned != nil {
 		t.Fatalf("choice %+v", choice)
 	}
-	if again := run(t, p.Noisy, p.Table, Options{Mask: mask, Prior: chosenPrior(choice.Chosen)}); !slices.Equal(auto.Denoised.Voxels(), again.Denoised.Voxels()) {
-		t.Errorf("auto differs from %s, its choice", choice.Chosen)
+	if again := run(t, p.Noisy, p.Table, Options{Mask: mask, Prior: chosenPrior(choice.Chosen)}); !slices.Equal(fast.Denoised.Voxels(), again.Denoised.Voxels()) {
+		t.Errorf("fast differs from %s, its choice", choice.Chosen)
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/dmri-denoise/dmri-denoise/denoise/learned"
+	"github.com/dmri-denoise/dmri-denoise/denoise/signals"
 	"github.com/dmri-denoise/dmri-denoise/diffusion"
 	"github.com/dmri-denoise/dmri-denoise/gradients"
 	"github.com/dmri-denoise/dmri-denoise/nifti"
@@ -66,6 +68,7 @@ type Options struct {
 	NoiseLevel   float64            // one σ for all voxels, instead of measuring it; 0 means measure
 	Rician       RicianMode         // magnitude image or not
 	Prior        PriorMode          // zero value means the one with the lower estimated risk
+	Model        *learned.Model     // of the learned prior, taken as it is; nil means the one shipped, weighed on the scan
 	Schedule     diffusion.Schedule // zero value means cosine with 1000 timesteps
 	Sampler      Sampler            // zero value means the posterior mean
 	SamplerSteps int                // evaluations of the samplers other than Mean; 0 means 50 for SDE, 200 for Ancestral, 100 for DDIM
@@ -78,7 +81,10 @@ type Options struct {
 	// Reload reads the image anew. If set, and nothing is to be imputed, Run lets go of the image's voxels while it
 	// works and has them read again for the end: one copy of the scan less at the peak. The image is then unusable
 	// until Run returns, and after an error.
-	Reload   func(ctx context.Context) (*nifti.Image, error)
+	Reload func(ctx context.Context) (*nifti.Image, error)
+	// Arrays makes the arrays of the scan's size that the posterior mean needs; nil means the heap. Beside it the image's
+	// own array and those made from it (nifti.ReadOptions.Voxels) decide where a run is kept.
+	Arrays   signals.Arrays
 	Logger   *slog.Logger // nil means silent
 	Progress func(stage Stage, done, total int)
 }
@@ -114,8 +120,14 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.Model != nil && o.Prior == PriorFast {
+		o.Prior = PriorAuto // a model is given to be considered
+	}
 	if o.Progress == nil {
 		o.Progress = func(Stage, int, int) {}
+	}
+	if o.Arrays == nil {
+		o.Arrays = signals.Heap{}
 	}
 	return o, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 
 	"github.com/dmri-denoise/dmri-denoise/denoise/noise"
 	"github.com/dmri-denoise/dmri-denoise/denoise/prior"
@@ -20,6 +21,7 @@ type Result struct {
 	Sigma      *nifti.Image // noise map, one volume; 0 where nothing was denoised
 	Mask       []bool       // voxels that were denoised
 	Foreground []bool       // voxels that statistics were taken on
+	Flagged    *nifti.Image // per voxel, the number of values that were changed by more than noise explains (GuardSummary), one volume
 	Schedule   diffusion.Schedule
 	Summary    Summary
 	Imputed    *Imputed // what was made without measurements; never nil
@@ -66,23 +68,9 @@ type pipeline struct {
 }
 
 func (p *pipeline) run(ctx context.Context) (*Result, error) {
-	nx, ny, nz, nt := p.im.Dims()
-	p.chosen = choose(p.im, p.o.Mask)
-	p.magnitude = p.o.Rician == RicianOn || p.o.Rician == RicianAuto && p.chosen.magnitude
-	if count(p.chosen.keep) == 0 {
-		return nil, fmt.Errorf("%w: %d voxels do not vary over volumes, %d hold NaN or Inf", ErrEmptyMask, p.chosen.constant, p.chosen.nonFinite)
-	}
-	grid := signals.NewGrid(nx, ny, nz, p.chosen.keep)
-	var err error
-	if p.y, err = signals.Gather(ctx, grid, p.im.Voxels(), nt, p.o.Threads); err != nil {
+	if err := p.prepare(ctx); err != nil {
 		return nil, err
 	}
-	p.letGo()
-	if err := p.measureNoise(ctx); err != nil {
-		return nil, err
-	}
-	p.divide(ctx)
-	p.atTheFloor()
 	clean, err := p.denoise(ctx)
 	if err != nil {
 		return nil, err
@@ -202,10 +190,12 @@ func (p *pipeline) denoise(ctx context.Context) (*signals.Signals, error) {
 	p.scale.Start(p.y.Values)
 	clean := p.y // the posterior mean takes the place of the measurement, of which the image still is a copy
 	if p.o.Sampler != Mean {
-		clean = signals.New(p.y.Grid, p.y.D)
+		if clean, err = signals.NewOn(p.o.Arrays, p.y.Grid, p.y.D); err != nil {
+			return nil, err
+		}
 	}
 	progress := func(done, total int) { p.o.Progress(StageDenoise, done, total) }
-	options := prior.GaussianOptions{Extent: p.o.Extent, Noise: p.level, Threads: p.o.Threads}
+	options := prior.GaussianOptions{Extent: p.o.Extent, Noise: p.level, Threads: p.o.Threads, Arrays: p.o.Arrays}
 	if p.o.Sampler == Mean {
 		options.Progress = progress
 	}
@@ -215,7 +205,7 @@ func (p *pipeline) denoise(ctx context.Context) (*signals.Signals, error) {
 	}
 	if p.o.Sampler == Mean {
 		err = diffusion.PosteriorMean(ctx, g, clean.Values, p.y.Values, p.scale.T)
-	} else if err = g.Fit(ctx, p.y.Values); err == nil {
+	} else if err = fit(ctx, g, p.y.Values); err == nil {
 		err = p.sample(ctx, g, clean.Values, progress)
 	}
 	if err != nil {
@@ -223,6 +213,15 @@ func (p *pipeline) denoise(ctx context.Context) (*signals.Signals, error) {
 	}
 	p.scale.Finish(clean.Values)
 	return clean, nil
+}
+
+// fit has a Gaussian prior keep what it learns from the measurement; the learned
+// one learns at every step.
+func fit(ctx context.Context, d diffusion.Denoiser, xt []float32) error {
+	if g, ok := d.(*prior.Gaussian); ok {
+		return g.Fit(ctx, xt)
+	}
+	return nil
 }
 
 // sample runs the chosen reverse process.
@@ -251,7 +250,7 @@ func (p *pipeline) restore(ctx context.Context, clean *signals.Signals) {
 		sigma := p.sigma[r]
 		for i, v := range row {
 			if p.magnitude {
-				v = noise.InverseRicianMean(v)
+				v = noise.AmplitudeOfMean(v)
 			}
 			row[i] = v * sigma
 		}
@@ -275,8 +274,9 @@ func (p *pipeline) result(ctx context.Context, clean *signals.Signals) (*Result,
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	runtime.GC() // coefficients that are not needed any more make room for the output; a millisecond, for few large arrays
 	out := &Result{
-		Denoised: p.im.Header.NewImage(p.y.D), Sigma: p.im.Header.NewImage(1),
+		Denoised: p.im.Like(p.y.D), Sigma: p.im.Header.NewImage(1),
 		Mask: p.chosen.keep, Foreground: p.chosen.foreground, Schedule: p.o.Schedule,
 	}
 	// The display window still fits: denoising keeps the intensities.
@@ -284,6 +284,8 @@ func (p *pipeline) result(ctx context.Context, clean *signals.Signals) (*Result,
 	if err := clean.Scatter(ctx, out.Denoised.Voxels(), p.o.Threads); err != nil {
 		return nil, err
 	}
+	p.o.Arrays.Free(clean.Values)
+	p.o.Arrays.Free(p.y.Values)
 	clean.Values, p.y.Values = nil, nil
 	if err := p.takeBack(ctx); err != nil {
 		return nil, err
@@ -291,7 +293,10 @@ func (p *pipeline) result(ctx context.Context, clean *signals.Signals) (*Result,
 	p.fillOutside(out.Denoised)
 	p.y.Grid.Expand(out.Sigma.Voxels(), p.sigma)
 	out.Summary = p.summarise(out.Denoised)
-	return out, nil
+	var err error
+	out.Summary.Guard, out.Flagged, err = p.guard(ctx, out.Denoised)
+	out.Summary.Warnings = p.warnings
+	return out, err
 }
 
 // fillOutside writes the voxels that were not denoised: copied from the input,

@@ -43,7 +43,7 @@ func Reverse(ctx context.Context, im *nifti.Image, table *gradients.Table, volum
 	if err != nil {
 		return err
 	}
-	if err := g.Fit(ctx, p.y.Values); err != nil {
+	if err := fit(ctx, g, p.y.Values); err != nil {
 		return err
 	}
 	rng := rand.New(rand.NewPCG(o.Seed, samplerStream))
@@ -57,7 +57,9 @@ func Reverse(ctx context.Context, im *nifti.Image, table *gradients.Table, volum
 	if err := diffusion.ReverseSDE(ctx, o.Schedule, w, x, x, last, diffusion.SamplerOptions{Steps: steps, Progress: progress}, rng); err != nil {
 		return err
 	}
-	w.show(-1, x, x)
+	if w.last >= 0 { // the sampler may have looked at the end itself
+		w.show(-1, x, x)
+	}
 	return nil
 }
 
@@ -68,6 +70,7 @@ type watched struct {
 	volume    int
 	watch     func(t float64, xt, clean []float32)
 	xt, clean []float32
+	last      float64 // t that was shown last
 }
 
 // PosteriorMean asks the denoiser and shows.
@@ -83,5 +86,6 @@ func (w *watched) show(t float64, xt, clean []float32) {
 	for r, v := range w.y.Grid.Voxel {
 		w.xt[v], w.clean[v] = xt[r*w.y.D+w.volume], clean[r*w.y.D+w.volume]
 	}
+	w.last = t
 	w.watch(t, w.xt, w.clean)
 }

@@ -26,6 +26,7 @@ type Summary struct {
 	Prior            PriorSummary   `json:"prior"`
 	Shells           []ShellSummary `json:"shells,omitempty"`
 	Gridded          bool           `json:"q_space_grid,omitempty"` // b-values form no shells
+	Guard            *GuardSummary  `json:"guard,omitempty"`
 	Warnings         []string       `json:"warnings,omitempty"`
 
 	Imputation *ImputationSummary `json:"imputation,omitempty"`
@@ -88,10 +89,10 @@ func (p *pipeline) summarise(clean *nifti.Image) Summary {
 	if p.noise != nil {
 		p.warnNoise()
 	}
+	p.warnOrder(p.im)
 	if len(p.chosen.flat) > 0 {
 		p.warn("volumes %v (counted from 0) hold one value throughout: lost or zero-filled; take them out of the series", p.chosen.flat)
 	}
-	s.Warnings = p.warnings
 	return s
 }
 

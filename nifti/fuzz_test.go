@@ -3,6 +3,8 @@ package nifti
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -103,4 +105,62 @@ func FuzzReadImage(f *testing.F) {
 			t.Fatal("voxels or dimensions changed on the way")
 		}
 	})
+}
+
+// FuzzGzipStream reads arbitrary bytes as a compressed image: nothing but an
+// image or an error with a name comes of it, the same in one piece and volume
+// by volume, and never more memory than the bytes can stand for.
+func FuzzGzipStream(f *testing.F) {
+	for _, b := range seeds(f) {
+		var out bytes.Buffer
+		z := gzip.NewWriter(&out)
+		z.Write(b)
+		z.Close()
+		f.Add(out.Bytes())
+		f.Add(append(out.Bytes(), "rest"...))
+		f.Add(append(out.Bytes(), out.Bytes()...))
+		f.Add(out.Bytes()[:out.Len()/2])
+	}
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) < 2 || string(b[:2]) != gzipMagic {
+			b = append([]byte(gzipMagic), b...)
+		}
+		path := put(t, dir, "in.nii.gz", b)
+		im, err := ReadImage(t.Context(), path, ReadOptions{MaxBytes: 64 << 20})
+		if err != nil {
+			if im != nil {
+				t.Fatalf("an image with the error %v", err)
+			}
+			if exported(err) == nil {
+				t.Fatalf("an error without a name: %v", err)
+			}
+			return
+		}
+		r, err := Open(path)
+		if err != nil {
+			t.Fatalf("opening what was read: %v", err)
+		}
+		defer r.Close()
+		nx, ny, nz, nt := im.Dims()
+		volume := make([]float32, nx*ny*nz)
+		for n := range nt {
+			if err := r.ReadVolume(volume); err != nil {
+				t.Fatalf("volume %d of what was read whole: %v", n, err)
+			}
+			if !sameVoxels(volume, im.Volume(n)) {
+				t.Fatalf("volume %d differs", n)
+			}
+		}
+	})
+}
+
+// exported returns the sentinel of the package that an error wraps.
+func exported(err error) error {
+	for _, kind := range []error{ErrNotNIfTI, ErrUnsupported, ErrTruncated, ErrCorrupt, ErrInvalidHeader, ErrTooLarge, fs.ErrNotExist} {
+		if errors.Is(err, kind) {
+			return kind
+		}
+	}
+	return nil
 }

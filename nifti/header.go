@@ -112,7 +112,9 @@ func (h *Header) VoxelSize() [3]float64 {
 	return size
 }
 
-func usable(length float64) bool { return length > 0 && !math.IsInf(length, 0) }
+// usable reports whether a voxel edge, in millimetres, can be one. Beyond these bounds, which no microscope and no
+// telescope reaches, products of edges leave the range of numbers.
+func usable(length float64) bool { return length > 1e-12 && length < 1e12 }
 
 // checkDims validates the dim field; everything after it may trust the lengths.
 func (h *Header) checkDims() error {

@@ -15,6 +15,8 @@ type Image struct {
 	Data *tensor.Dense
 	// Warnings says what was unusual in the file and how it was read.
 	Warnings []string
+
+	voxels func(n int) ([]float32, error) // makes the arrays of images made from this one; nil means the heap
 }
 
 const (
@@ -49,8 +51,19 @@ func New(nx, ny, nz, nt int, voxelSize [3]float64) *Image {
 }
 
 // Like returns an image of zeros with nt volumes on the grid of im, with the
-// header that Header.Like makes. It panics if nt is less than 1.
-func (im *Image) Like(nt int) *Image { return im.Header.NewImage(nt) }
+// header that Header.Like makes. Its array is made as im's was (ReadOptions.Voxels),
+// on the heap if that fails. It panics if nt is less than 1.
+func (im *Image) Like(nt int) *Image {
+	if im.voxels == nil {
+		return im.Header.NewImage(nt)
+	}
+	nx, ny, nz, _ := im.Header.Shape()
+	voxels, err := im.voxels(nx * ny * nz * nt)
+	if err != nil {
+		return im.Header.NewImage(nt)
+	}
+	return &Image{Header: im.Header.Like(nt), Data: newTensor(voxels, nx, ny, nz, nt), voxels: im.voxels}
+}
 
 // NewImage returns an image of zeros with nt volumes on the grid of h, with the
 // header that Like makes. It panics if nt is less than 1.

@@ -14,6 +14,9 @@ type ReadOptions struct {
 	// MaxBytes refuses images whose voxels would take more than this many bytes
 	// as float32 (ErrTooLarge). 0 means no limit.
 	MaxBytes int64
+	// Voxels makes the array for the n voxels, all zero. The image, and those made from it by Like and Select, are kept
+	// in such arrays. If nil they are on the heap, and an array grows with the data that proves to be there.
+	Voxels func(n int) ([]float32, error)
 }
 
 // ReadHeader reads the header of an image, named by its single file or by
@@ -40,12 +43,12 @@ func ReadImage(ctx context.Context, path string, o ReadOptions) (*Image, error) 
 	if o.MaxBytes > 0 && n > o.MaxBytes/4 {
 		return nil, fmt.Errorf("nifti: read %s: %s voxels need %d bytes as float32, more than the limit of %d: %w", path, r.header.dimString(), 4*n, o.MaxBytes, ErrTooLarge)
 	}
-	voxels, err := r.readAll(ctx, int(n))
+	voxels, err := r.readAll(ctx, int(n), o.Voxels)
 	if err != nil {
 		return nil, err
 	}
 	nx, ny, nz, nt := r.header.Shape()
-	return &Image{Header: r.header, Data: newTensor(voxels, nx, ny, nz, nt), Warnings: r.warnings}, nil
+	return &Image{Header: r.header, Data: newTensor(voxels, nx, ny, nz, nt), Warnings: r.warnings, voxels: o.Voxels}, nil
 }
 
 // Reader reads an image volume by volume. Close it after use.
@@ -119,7 +122,7 @@ func (r *Reader) toVoxels() error {
 	need, _ := h.voxelBytes(int64(h.Datatype.bytes()))
 	if h.Pair {
 		if r.path == "" {
-			return fmt.Errorf("header of a pair, but there is no .img or .img.gz beside it: %w", fs.ErrNotExist)
+			return fmt.Errorf("header of a pair, but there is no .img or .img.gz beside it: %w (%w)", fs.ErrNotExist, ErrTruncated)
 		}
 		r.src.Close()
 		src, err := openSource(r.path)
@@ -207,12 +210,20 @@ const growth = 32
 // promises too much costs no memory: the system provides pages of a large array
 // only when they are first written. Growing in large steps keeps what is copied
 // and thrown away, for images of mostly one value, at a few per cent.
-func (r *Reader) readAll(ctx context.Context, n int) ([]float32, error) {
+func (r *Reader) readAll(ctx context.Context, n int, voxelsOf func(n int) ([]float32, error)) ([]float32, error) {
 	plausible := n
 	if r.src.gz != nil {
 		plausible = int(min(int64(n), max(1<<20, growth*r.src.size/int64(r.convert.size))))
 	}
-	voxels := make([]float32, plausible)
+	var voxels []float32
+	if voxelsOf == nil {
+		voxels = make([]float32, plausible)
+	} else {
+		var err error
+		if voxels, err = voxelsOf(n); err != nil {
+			return nil, fmt.Errorf("nifti: read %s: %w", r.path, err)
+		}
+	}
 	for done := 0; done < n; {
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("nifti: read %s: %w", r.path, err)

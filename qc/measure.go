@@ -21,7 +21,9 @@ type Known struct {
 	Magnitude bool     // whether the Rician mean was undone
 	B0Sigma   *float64 // σ by repeated b0 volumes
 	Noise     string   // where σ comes from, in a word or two
-	Timings   *Timings // left out of reports that must be the same every time
+	// NoiseCorrelation is that of the noise of neighbouring voxels along x, y and z.
+	NoiseCorrelation *[3]float64
+	Timings          *Timings // left out of reports that must be the same every time
 	// Residual holds the figures of what was removed, if they are there already.
 	Residual *Residual
 }
@@ -72,6 +74,8 @@ type Timings struct {
 type Measured struct {
 	Metrics  Metrics
 	Residual Residual
+	// NoiseCorrelation is the denoiser's, nil if it is not known.
+	NoiseCorrelation *[3]float64
 	// VolumeRMS is the root mean square of (before - after)/σ of every volume,
 	// VolumeMean its mean; in units of the signal without σ.
 	VolumeRMS, VolumeMean []float64
@@ -116,7 +120,7 @@ func Measure(ctx context.Context, o Outcome, k Known, threads int) (*Measured, e
 			return nil, fmt.Errorf("qc: measure: %w", err)
 		}
 	}
-	m := &Measured{}
+	m := &Measured{NoiseCorrelation: k.NoiseCorrelation}
 	if k.Residual != nil {
 		m.Residual = *k.Residual
 	} else if m.Residual, err = residualFigures(ctx, &o, threads); err != nil {

@@ -196,19 +196,21 @@ func TestJudge(t *testing.T) {
 		want     string
 		reason   string
 	}{
-		"clean":         {func(*Measured) {}, nil, "good", "what was removed is white: neighbours correlate by at most 0.02"},
-		"interpolated":  {func(m *Measured) { m.Residual.Lag1[1] = 0.3 }, nil, "check", "neighbours correlate by 0.30"},
-		"very":          {func(m *Measured) { m.Residual.Lag1[1] = 0.6 }, nil, "bad", "neighbours correlate by 0.60"},
-		"edges":         {func(m *Measured) { m.Residual.Edges = 0.45 }, nil, "bad", "edges of the anatomy (correlation 0.45)"},
-		"strong":        {func(m *Measured) { m.Residual.StdOverSigma = 1.1 }, nil, "check", "variance 1.21 σ²"},
-		"tails":         {func(m *Measured) { m.Residual.ExcessKurtosis = 7 }, nil, "bad", "excess kurtosis 7.00"},
-		"less coherent": {set("ndc_after", 0.6), nil, "bad", "agree less after denoising than before (by 0.100)"},
-		"low quality":   {func(m *Measured) { set("ndc_before", 0.2)(m); set("ndc_after", 0.3)(m) }, nil, "check", "below 0.4"},
-		"imputed":       {set("percent_imputed", 0.5), nil, "check", "0.50 % of the slices"},
-		"much imputed":  {set("percent_imputed", 12), nil, "bad", "12.00 % of the slices"},
-		"little":        {set("variance_removed", 0.1), nil, "check", "only 0.1 σ² was removed"},
-		"few volumes":   {set("volumes", 5), nil, "check", "5 volumes are few"},
-		"warned":        {func(*Measured) {}, []string{"look here"}, "check", "look here"},
+		"clean":                  {func(*Measured) {}, nil, "good", "what was removed is white: neighbours correlate by at most 0.02"},
+		"interpolated":           {func(m *Measured) { m.Residual.Lag1[1] = 0.3 }, nil, "check", "neighbours correlate by 0.30"},
+		"very":                   {func(m *Measured) { m.Residual.Lag1[1] = 0.6 }, nil, "bad", "neighbours correlate by 0.60"},
+		"interpolated and known": {func(m *Measured) { m.Residual.Lag1[1], m.NoiseCorrelation = 0.6, &[3]float64{0, 0.55, 0} }, nil, "check", "as the noise of this scan is"},
+		"beyond the noise":       {func(m *Measured) { m.Residual.Lag1[1], m.NoiseCorrelation = 0.9, &[3]float64{0.5, 0.2, 0} }, nil, "bad", "neighbours correlate by 0.90"},
+		"edges":                  {func(m *Measured) { m.Residual.Edges = 0.45 }, nil, "bad", "edges of the anatomy (correlation 0.45)"},
+		"strong":                 {func(m *Measured) { m.Residual.StdOverSigma = 1.1 }, nil, "check", "variance 1.21 σ²"},
+		"tails":                  {func(m *Measured) { m.Residual.ExcessKurtosis = 7 }, nil, "bad", "excess kurtosis 7.00"},
+		"less coherent":          {set("ndc_after", 0.6), nil, "bad", "agree less after denoising than before (by 0.100)"},
+		"low quality":            {func(m *Measured) { set("ndc_before", 0.2)(m); set("ndc_after", 0.3)(m) }, nil, "check", "below 0.4"},
+		"imputed":                {set("percent_imputed", 0.5), nil, "check", "0.50 % of the slices"},
+		"much imputed":           {set("percent_imputed", 12), nil, "bad", "12.00 % of the slices"},
+		"little":                 {set("variance_removed", 0.1), nil, "check", "only 0.1 σ² was removed"},
+		"few volumes":            {set("volumes", 5), nil, "check", "5 volumes are few"},
+		"warned":                 {func(*Measured) {}, []string{"look here"}, "check", "look here"},
 		"no sigma": {func(m *Measured) {
 			m.Residual.StdOverSigma = nan
 			set("variance_removed", nan)(m)

@@ -237,5 +237,15 @@ func figure(v float64) string {
 	return minus(s)
 }
 
+// decimals formats a value with a fixed number of decimals and a true minus sign;
+// what rounds to zero has no sign.
+func decimals(v float64, n int) string {
+	s := strconv.FormatFloat(v, 'f', n, 64)
+	if strings.Trim(s, "-0.") == "" {
+		s = strings.TrimPrefix(s, "-")
+	}
+	return minus(s)
+}
+
 // minus writes true minus signs.
 func minus(s string) string { return strings.ReplaceAll(s, "-", "−") }

@@ -247,6 +247,24 @@ func (p *Page) Files() ([]FigureFile, error) {
 	return files, nil
 }
 
+// pictureBytes is the size of all encoded figures.
+func (p *Page) pictureBytes() int {
+	n := 0
+	for _, s := range p.Sections {
+		for _, b := range s.Blocks {
+			switch b := b.(type) {
+			case Figure:
+				n += len(b.Data)
+			case *Figure:
+				n += len(b.Data)
+			case Swap:
+				n += len(b.Before.Data) + len(b.After.Data)
+			}
+		}
+	}
+	return n
+}
+
 // bytes returns the figure as the content of a file.
 func (f Figure) bytes() ([]byte, error) {
 	if f.PNG == nil && f.Data == nil {

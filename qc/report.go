@@ -79,7 +79,48 @@ func NewReport(ctx context.Context, in ReportInput, threads int) (*Report, error
 			page.Sections = append(page.Sections, s)
 		}
 	}
-	return &Report{Page: page, Measured: r.m, Verdict: r.verdict}, page.Encode(ctx, threads)
+	if err := page.Encode(ctx, threads); err != nil {
+		return nil, err
+	}
+	if !in.NoViewer {
+		if err := r.addViewer(page); err != nil {
+			return nil, fmt.Errorf("qc: report: %w", err)
+		}
+	}
+	return &Report{Page: page, Measured: r.m, Verdict: r.verdict}, nil
+}
+
+// Bounds on what a viewer shows. A page stays below 8 MB whatever the scan: the
+// viewer has what the pictures leave, in bytes a voxel that hardly compress.
+const (
+	pageBytes       = 7_300_000
+	mostViewVoxels  = 260_000
+	leastViewVoxels = 20_000
+	inBase64        = 4.0 / 3
+)
+
+// addViewer puts the viewer behind the pictures of before and after.
+func (r *reporter) addViewer(page *Page) error {
+	left := pageBytes - inBase64*float64(len(niivueGzip)+page.pictureBytes())
+	volumes := 3*len(ends(r.pictured())) + 1
+	v, err := r.viewer(min(max(int(left/inBase64)/volumes, leastViewVoxels), mostViewVoxels))
+	if err != nil {
+		return err
+	}
+	for i, s := range page.Sections {
+		if s.ID == "before-after" {
+			page.Sections[i].Blocks = append(s.Blocks, v)
+		}
+	}
+	return nil
+}
+
+// ends returns the first and the last shell.
+func ends(shells []gradients.Shell) []gradients.Shell {
+	if len(shells) > 2 {
+		return []gradients.Shell{shells[0], shells[len(shells)-1]}
+	}
+	return shells
 }
 
 // reporter makes the sections.
@@ -217,14 +258,7 @@ func (r *reporter) beforeAfter() (Section, error) {
 			Before: Figure{Alt: volumeTitle(options) + " before denoising, axial, coronal and sagittal slices", PNG: a, File: "planes_before_" + name + ".png"},
 			After:  Figure{Alt: volumeTitle(options) + " after denoising, the same slices", PNG: b, File: "planes_after_" + name + ".png"}})
 	}
-	if r.in.NoViewer {
-		return s, nil
-	}
-	viewer, err := r.viewer()
-	if err == nil {
-		s.Blocks = append(s.Blocks, viewer)
-	}
-	return s, err
+	return s, nil
 }
 
 // swap draws a volume before and after on two pictures of the same layout.
@@ -264,21 +298,17 @@ func thin(img image.Image) image.Image {
 	return (&canvas{img: rgba}).gray()
 }
 
-// viewer makes the interactive view: before, after and residual of the lowest and the
-// highest shell, and the noise map.
-func (r *reporter) viewer() (Viewer, error) {
+// viewer makes the interactive view of so many voxels at most: before, after and
+// residual of the lowest and the highest shell, and the noise map.
+func (r *reporter) viewer(voxels int) (Viewer, error) {
 	o := &r.in.Outcome
-	cut := newViewerCut(o.Mask, o.Grid)
+	cut := newViewerCut(o.Mask, o.Grid, voxels)
 	g := cut.grid(o.Grid)
 	v := Viewer{Caption: "Interactive view: click to move the cross-hair, scroll through slices, keys change the volume in place."}
 	if cut.thinned() {
 		v.Caption += fmt.Sprintf(" To keep the page small, every %d×%d×%d-th voxel is shown; the pictures have all.", cut.step[0], cut.step[1], cut.step[2])
 	}
-	shells := r.pictured()
-	if len(shells) > 1 {
-		shells = []gradients.Shell{shells[0], shells[len(shells)-1]}
-	}
-	for _, shell := range shells {
+	for _, shell := range ends(r.pictured()) {
 		before, after := o.volume(shell.Volumes[0])
 		w := robustWindow(before, o.Mask, 0, 0.995)
 		w.lo = min(w.lo, 0)

@@ -44,7 +44,7 @@ func (r *reporter) residual() (Section, error) {
 	s := Section{ID: "residual", Title: "Residual",
 		Lead: "What was removed, before − after. Good denoising removes noise only: no anatomy in the pictures, neighbours uncorrelated, distributed like noise, and no more of it than the noise map explains."}
 	o := &r.in.Outcome
-	for _, shell := range r.pictured() {
+	for _, shell := range ends(r.pictured()) {
 		before, after := o.volume(shell.Volumes[0])
 		options := r.montageOptions(shell)
 		img, err := Montage(before, after, o.Sigma, o.Mask, o.Grid, options)
@@ -121,7 +121,7 @@ func hundredths(v float64) string {
 	if nullable(v) == nil {
 		return "n/a"
 	}
-	return minus(fmt.Sprintf("%.2f", v))
+	return decimals(v, 2)
 }
 
 func signed(v float64) string {

@@ -107,11 +107,11 @@ func TestReportOfManyShells(t *testing.T) {
 	}
 	var names []string
 	for _, f := range files {
-		if strings.HasPrefix(f.Name, "before_after") {
+		if strings.HasPrefix(f.Name, "before_after") || strings.HasPrefix(f.Name, "planes_before") {
 			names = append(names, f.Name)
 		}
 	}
-	if got := strings.Join(names, " "); got != "before_after_residual_b0.png before_after_residual_b1400.png before_after_residual_b2800.png before_after_residual_b4200.png" {
+	if got := strings.Join(names, " "); got != "planes_before_b0.png planes_before_b1400.png planes_before_b2800.png planes_before_b4200.png before_after_residual_b0.png before_after_residual_b4200.png" {
 		t.Errorf("pictures: %s", got)
 	}
 	if math.IsNaN(r.Measured.Metrics.Value("shells")) == !in.Outcome.Table.Shells(50).Gridded {

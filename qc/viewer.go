@@ -43,11 +43,6 @@ type ViewerVolume struct {
 	Low, High float64
 }
 
-// Bounds of what the viewers of one page may hold, so that a page stays below 8 MB:
-// a volume of more voxels is thinned out, by leaving out voxels, not by averaging
-// them, which would hide noise.
-const viewerVoxels = 260_000
-
 type viewerView struct {
 	Caption string
 	Program template.HTML
@@ -150,8 +145,9 @@ type viewerCut struct {
 }
 
 // newViewerCut takes the box of a mask with a margin, and leaves out voxels along the
-// finest axes until few enough are left.
-func newViewerCut(mask []bool, g Grid) viewerCut {
+// finest axes until at most so many are left. They are left out, not averaged,
+// which would hide noise.
+func newViewerCut(mask []bool, g Grid, most int) viewerCut {
 	n, step := g.lengths(), g.strides()
 	c := viewerCut{from: n, step: [3]int{1, 1, 1}}
 	for i, in := range mask {
@@ -170,7 +166,7 @@ func newViewerCut(mask []bool, g Grid) viewerCut {
 		}
 		c.from[a], c.to[a] = max(0, c.from[a]-2), min(n[a], c.to[a]+2)
 	}
-	for c.voxels() > viewerVoxels {
+	for c.voxels() > most {
 		finest := 0
 		for a := range 3 {
 			if g.edge(a)*float64(c.step[a]) < g.edge(finest)*float64(c.step[finest]) {

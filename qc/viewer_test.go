@@ -95,8 +95,8 @@ func TestViewerCut(t *testing.T) {
 		x, y, z := i%150, i/150%160, i/150/160
 		mask[i] = x >= 20 && x < 130 && y >= 30 && y < 150 && z >= 10 && z < 130
 	}
-	c := newViewerCut(mask, g)
-	if c.voxels() > viewerVoxels || !c.thinned() || c.from != [3]int{18, 28, 8} || c.to != [3]int{132, 152, 132} {
+	c := newViewerCut(mask, g, 260_000)
+	if c.voxels() > 260_000 || !c.thinned() || c.from != [3]int{18, 28, 8} || c.to != [3]int{132, 152, 132} {
 		t.Fatalf("%+v with %d voxels", c, c.voxels())
 	}
 	if c.step[2] > c.step[0] {
@@ -120,7 +120,7 @@ func TestViewerCut(t *testing.T) {
 			t.Errorf("voxel %v holds %v, its place says %v", at, got, want)
 		}
 	}
-	if c := newViewerCut(make([]bool, g.Voxels()), g); c.from != [3]int{} || c.to != [3]int{150, 160, 140} {
+	if c := newViewerCut(make([]bool, g.Voxels()), g, 1e7); c.from != [3]int{} || c.to != [3]int{150, 160, 140} {
 		t.Errorf("an empty mask gives %+v", c)
 	}
 }

@@ -54,7 +54,7 @@ func imputeCommandFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Category: output, Usage: "list inputs, outputs, shells and memory, then stop"},
 		categorised(seedFlag("`SEED` of random draws"), output),
 		&cli.IntFlag{Name: "nthreads", Aliases: []string{"threads"}, Category: machine, Usage: "threads, `N` (default as for run)"},
-		&cli.StringFlag{Name: "mem", Category: machine, Usage: "stop at once if more memory than `SIZE` (8G, 4000M) would be needed"},
+		&cli.StringFlag{Name: "mem", Category: machine, Usage: "stay within `SIZE` (8G, 4000M), as for run"},
 		categorised(jsonFlag("a summary"), machine), categorised(quietFlag(), machine), categorised(verboseFlag(), machine),
 	)
 }
@@ -63,7 +63,7 @@ func imputeCommandFlags() []cli.Flag {
 func imputeOptionsFrom(c *cli.Context) (runOptions, error) {
 	o := runOptions{
 		tables: tableFlagsFrom(c), mask: c.String("mask"), nan: "keep",
-		prior: "auto", sampler: "mean", rician: c.String("rician"), seed: c.Uint64("seed"),
+		prior: "fast", sampler: "mean", rician: c.String("rician"), seed: c.Uint64("seed"),
 		qcDir: c.String("qc-dir"), force: c.Bool("force"), dryRun: c.Bool("dry-run"), json: c.Bool("json"),
 	}
 	if c.NArg() != 2 {

@@ -24,7 +24,10 @@ func main() {
 // heapGrowth is how far the heap may grow over what is in use before it is
 // collected, in per cent. Nearly all of it is a few large arrays, so collecting
 // costs next to nothing, while the usual 100 would double the peak.
-const heapGrowth = 20
+const (
+	heapGrowth      = 20
+	heapGrowthLarge = 5 // for scans of reloadFrom bytes and more
+)
 
 func realMain() int {
 	debug.SetGCPercent(heapGrowth)

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"github.com/dmri-denoise/dmri-denoise/nifti"
@@ -134,8 +135,10 @@ func (o *outputs) write(final string, data []byte) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-// commit moves every file to its final place. If one cannot be moved, the earlier ones are put back as they were.
+// commit moves every file to its final place. If one cannot be moved, the earlier ones are put back as they were. Of two
+// programs that do so at once, one is first with all its files.
 func (o *outputs) commit() error {
+	defer o.lock()()
 	var done []func()
 	for i, p := range o.planned {
 		undo, err := o.publish(i, p)
@@ -152,6 +155,28 @@ func (o *outputs) commit() error {
 	return nil
 }
 
+// lock keeps others from committing into the same folders until the function returned is called. The system lifts the
+// locks of a process that dies. Where a file system has none, files that exist are still never replaced without force.
+func (o *outputs) lock() (unlock func()) {
+	var dirs []string
+	for dir := range o.staging {
+		dirs = append(dirs, dir)
+	}
+	slices.Sort(dirs) // in one order, so that two programs do not wait for each other
+	var held []*os.File
+	for _, dir := range dirs {
+		if f, err := os.Open(dir); err == nil {
+			lockFile(f)
+			held = append(held, f)
+		}
+	}
+	return func() {
+		for _, f := range held {
+			f.Close()
+		}
+	}
+}
+
 // publish moves one file and returns how to take that back. A file that stands in its place is kept aside by a hard
 // link until all are done; file systems without hard links go without that way back.
 func (o *outputs) publish(i int, p planned) (func(), error) {
@@ -164,6 +189,14 @@ func (o *outputs) publish(i int, p planned) (func(), error) {
 		undo = func() {}
 		if os.Link(p.final, backup) == nil {
 			undo = func() { os.Rename(backup, p.final) }
+		}
+	} else if !o.force {
+		// A link, unlike a rename, never replaces what another program put there meanwhile.
+		if err := os.Link(p.staged, p.final); err == nil || errors.Is(err, fs.ErrExist) {
+			if err != nil {
+				return nil, nifti.ErrExists
+			}
+			return undo, os.Remove(p.staged)
 		}
 	}
 	return undo, os.Rename(p.staged, p.final)

@@ -167,10 +167,29 @@ func (o pairOptions) read(ctx context.Context, u *ui) (*pair, error) {
 	if err := o.readTable(u, p); err != nil {
 		return nil, err
 	}
+	if err := o.readSidecar(p); err != nil {
+		return nil, err
+	}
+	p.leaveOutLost()
 	if p.outcome, err = p.outcome.Complete(); err != nil {
 		return nil, explainQC(err)
 	}
-	return p, o.readSidecar(p)
+	return p, nil
+}
+
+// leaveOutLost puts the output's values into slices that were replaced, as run does: there nothing was removed.
+func (p *pair) leaveOutLost() {
+	if p.known.Imputed == nil {
+		return
+	}
+	nx, ny, nz, nt := p.header.Shape()
+	for _, l := range p.known.Imputed.Lost {
+		if l.Volume < 0 || l.Volume >= nt || l.First < 0 || l.Last >= nz {
+			continue // of another scan; figures then speak for themselves
+		}
+		from, to := (l.Volume*nz+l.First)*nx*ny, (l.Volume*nz+l.Last+1)*nx*ny
+		copy(p.outcome.Before[from:to], p.outcome.After[from:to])
+	}
 }
 
 // readTable reads the table named or found beside either image.

@@ -17,7 +17,7 @@ import (
 
 var (
 	samplers    = map[string]denoise.Sampler{"mean": denoise.Mean, "ancestral": denoise.Ancestral, "sde": denoise.SDE, "ddim": denoise.DDIM}
-	priors      = map[string]denoise.PriorMode{"auto": denoise.PriorAuto, "gaussian": denoise.PriorGaussian, "soft": denoise.PriorSoft, "local": denoise.PriorLocal}
+	priors      = map[string]denoise.PriorMode{"fast": denoise.PriorFast, "auto": denoise.PriorAuto, "gaussian": denoise.PriorGaussian, "soft": denoise.PriorSoft, "local": denoise.PriorLocal, "learned": denoise.PriorLearned}
 	ricianModes = map[string]denoise.RicianMode{"auto": denoise.RicianAuto, "on": denoise.RicianOn, "off": denoise.RicianOff}
 )
 
@@ -36,7 +36,9 @@ func denoiseScan(ctx context.Context, u *ui, o runOptions, plan *runPlan, s *sca
 		Logger:   u.logger(),
 		Progress: func(stage denoise.Stage, done, total int) { bar.report(string(stage), done, total) },
 	}
-	if size := int64(len(s.image.Voxels())) * 4; size >= reloadFrom {
+	if plan.scratch {
+		settings.Arrays = s.space
+	} else if size := int64(len(s.image.Voxels())) * 4; size >= reloadFrom {
 		settings.Reload = func(ctx context.Context) (*nifti.Image, error) {
 			debug.FreeOSMemory() // what the work needed makes room for the image
 			return nifti.ReadImage(ctx, o.input, nifti.ReadOptions{})
@@ -47,6 +49,12 @@ func denoiseScan(ctx context.Context, u *ui, o runOptions, plan *runPlan, s *sca
 	}
 	if s.sigma != nil {
 		settings.NoiseMap = s.sigma.Volume(0)
+	}
+	if o.model != "" {
+		var err error
+		if settings.Model, _, err = readModel(o.model); err != nil {
+			return nil, err
+		}
 	}
 	started := time.Now()
 	result, err := denoise.Run(ctx, s.image, plan.table, settings)
@@ -70,6 +78,10 @@ func explainDenoise(o runOptions, err error) error {
 		return badInputHint("give the noise level with --noise-in FILE|NUMBER, or check the mask", "%s: %w", o.input, err)
 	case errors.Is(err, denoise.ErrNotImputable), errors.Is(err, impute.ErrList):
 		return explainImpute(o, err)
+	case errors.Is(err, denoise.ErrNoTable):
+		return badInputHint("name it with --bval FILE --bvec FILE, or take another --prior", "%s: %w", o.input, err)
+	case errors.Is(err, denoise.ErrModelMismatch):
+		return badInputHint("train one on scans of this protocol, or leave out --model for the one that comes with the program", "--model %s: %w", o.model, err)
 	case errors.Is(err, denoise.ErrMismatch):
 		return badInput(err)
 	}
@@ -104,15 +116,3 @@ const maxExtent = 127
 
 // maxSamplerSteps keeps a slip of the finger from becoming a run of days.
 const maxSamplerSteps = 100000
-
-// estimateMemory foretells the peak of a run in bytes: the image, the same again as signals in voxel order, their
-// denoised form and the output, each float32, plus what each thread and the program itself hold. Samplers that walk
-// (all but mean) hold up to three more. Peaks of mean and sde measured above 500 MB lie up to 6 % below this.
-func estimateMemory(voxels, volumes, threads int, walks bool) int64 {
-	const perThread, fixed = 8 << 20, 64 << 20
-	copies := 4.25
-	if walks {
-		copies += 3
-	}
-	return int64(copies*4*float64(voxels)*float64(volumes)) + int64(max(threads, 1))*perThread + fixed
-}

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
+	"os"
 	"path/filepath"
 	"strings"
 	"text/tabwriter"
@@ -28,6 +30,8 @@ type runPlan struct {
 	pictures               pictureNames
 
 	memory         int64 // estimated peak, bytes
+	masked         int   // voxels of the mask, 0 without one
+	scratch        bool  // the arrays of the scan's size are kept in a file, because --mem allows less
 	warnings       []string
 	headerWarnings int // how many of them the image's header gave
 }
@@ -53,6 +57,7 @@ func (o runOptions) plan() (*runPlan, error) {
 	}
 	if in, _ := imageStem(o.input); isPresent(in + ".json") {
 		p.sidecarIn = in + ".json"
+		p.warnDenoised()
 	}
 	if o.qcDir != "" {
 		p.pictures = namePictures(o.qcDir, p.shells)
@@ -61,6 +66,16 @@ func (o runOptions) plan() (*runPlan, error) {
 		return nil, err
 	}
 	return p, p.checkMemory()
+}
+
+// warnDenoised looks into the input's sidecar for our own name. One that cannot be read is told of when it is carried
+// over.
+func (p *runPlan) warnDenoised() {
+	var words struct{ SoftwareName string }
+	data, err := os.ReadFile(p.sidecarIn)
+	if err == nil && json.Unmarshal(data, &words) == nil && words.SoftwareName == programName {
+		p.warnings = append(p.warnings, fmt.Sprintf("%s says that this scan was denoised by %s already; its noise is not the scanner's any more", p.sidecarIn, programName))
+	}
 }
 
 // readTable reads the gradient table. Denoising does without one, as pipelines that call for dwidenoise expect: where none
@@ -148,7 +163,7 @@ func (p *runPlan) inputs() []string {
 		files = p.table.Files
 	}
 	var out []string
-	names := []string{p.options.input, p.options.mask, p.options.noiseFile, files.BVal, files.BVec, files.Grad, p.sidecarIn}
+	names := []string{p.options.input, p.options.mask, p.options.noiseFile, p.options.model, files.BVal, files.BVec, files.Grad, p.sidecarIn}
 	for _, name := range append(names, p.options.impute.files()...) {
 		if name != "" {
 			out = append(out, name)
@@ -160,7 +175,7 @@ func (p *runPlan) inputs() []string {
 // outputs lists every file that will be written, the image last.
 func (p *runPlan) outputs() []string {
 	var out []string
-	for _, name := range []string{p.bval, p.bvec, p.sidecar, p.noise, p.residual} {
+	for _, name := range []string{p.bval, p.bvec, p.sidecar, p.noise, p.residual, p.options.guardOut} {
 		if name != "" {
 			out = append(out, name)
 		}
@@ -170,21 +185,11 @@ func (p *runPlan) outputs() []string {
 	return append(out, p.image)
 }
 
-func (p *runPlan) checkMemory() error {
-	nx, ny, nz, nt := p.header.Shape()
-	p.memory = estimateMemory(nx*ny*nz, nt, p.options.threads, p.options.sampler != "mean") +
-		p.options.impute.memory(nx*ny*nz, nt, p.target)
-	if limit := p.options.memory; limit > 0 && p.memory > limit {
-		return fmt.Errorf("%w: %s needs about %s, --mem allows %s", errOutOfMemory, p.options.input, formatBytes(p.memory), formatBytes(limit))
-	}
-	if available := availableMemory(); available > 0 && p.memory > available {
-		p.warnings = append(p.warnings, fmt.Sprintf("about %s of memory will be needed and %s is available", formatBytes(p.memory), formatBytes(available)))
-	}
-	return nil
-}
-
-// checkSpace looks at the disks of the large outputs. Their folders must exist.
+// checkSpace looks at the disks of the large outputs and of the scratch file. Their folders must exist.
 func (p *runPlan) checkSpace() error {
+	if err := p.checkScratchSpace(); err != nil {
+		return err
+	}
 	nx, ny, nz, nt := p.header.Shape()
 	bytes := int64(nx) * int64(ny) * int64(nz) * int64(nt) * 4
 	for _, name := range []string{p.image, p.residual} {
@@ -202,7 +207,7 @@ func (p *runPlan) warn(u *ui) {
 	for _, w := range p.warnings {
 		u.warn("%s", w)
 	}
-	u.detail("%s; %d threads; about %s of memory", strings.Join(p.inputs(), ", "), p.options.threads, formatBytes(p.memory))
+	u.detail("%s; %d threads; about %s of memory%s", strings.Join(p.inputs(), ", "), p.options.threads, formatBytes(p.memory), p.scratchText())
 	for _, s := range describeShells(p.shells) {
 		u.detail("b %.0f: %d volumes (%s)", s.B, s.Count, ranges(s.Volumes))
 	}
@@ -217,6 +222,7 @@ type planJSON struct {
 	Gridded     bool        `json:"gridded"`
 	Threads     int         `json:"threads"`
 	MemoryBytes int64       `json:"estimated_memory_bytes"`
+	ScratchFile int64       `json:"scratch_file_bytes,omitempty"`
 	Warnings    []string    `json:"warnings"`
 }
 
@@ -226,7 +232,7 @@ func (p *runPlan) print(u *ui, asJSON bool) error {
 	shells := describeShells(p.shells)
 	if asJSON {
 		return u.printJSON(planJSON{Inputs: p.inputs(), Outputs: p.outputs(), Shape: [4]int{nx, ny, nz, nt}, Shells: shells,
-			Gridded: p.shells.Gridded, Threads: p.options.threads, MemoryBytes: p.memory, Warnings: append([]string{}, p.warnings...)})
+			Gridded: p.shells.Gridded, Threads: p.options.threads, MemoryBytes: p.memory, ScratchFile: p.scratchBytes(), Warnings: append([]string{}, p.warnings...)})
 	}
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
@@ -238,7 +244,7 @@ func (p *runPlan) print(u *ui, asJSON bool) error {
 	}
 	fmt.Fprintf(w, "matrix\t%d x %d x %d, %d volumes\n", nx, ny, nz, nt)
 	fmt.Fprintf(w, "threads\t%d\n", p.options.threads)
-	fmt.Fprintf(w, "memory\tabout %s\n", formatBytes(p.memory))
+	fmt.Fprintf(w, "memory\tabout %s%s\n", formatBytes(p.memory), p.scratchText())
 	w.Flush()
 	u.print("%s%s", b.String(), shellTable(shells))
 	return nil

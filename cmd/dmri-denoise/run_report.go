@@ -49,7 +49,7 @@ func (w *resultWriter) reportInput(before *nifti.Image, result *denoise.Result) 
 // knownOf puts the record of a run into the terms of a report.
 func knownOf(s denoise.Summary, schedule diffusion.Schedule) qc.Known {
 	k := qc.Known{Schedule: schedule, Timestep: &s.Timestep, Prior: s.Prior.Chosen, Magnitude: s.RicianCorrected,
-		B0Sigma: s.Sigma.B0Repeats, Noise: map[string]string{"measured": "measured from the scan", "map": "map given", "level": "level given"}[s.Sigma.Source]}
+		B0Sigma: s.Sigma.B0Repeats, NoiseCorrelation: s.Sigma.Correlation, Noise: map[string]string{"measured": "measured from the scan", "map": "map given", "level": "level given"}[s.Sigma.Source]}
 	for _, r := range s.Prior.Risks {
 		risk := qc.Risk{Prior: r.Prior, RMSE: r.RMSE, MSE: r.MSE, StdErr: r.StdErr, Voxels: r.Voxels, Accepted: r.Prior == s.Prior.Chosen}
 		for _, shell := range r.Shells {

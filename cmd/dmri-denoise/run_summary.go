@@ -18,6 +18,7 @@ type runParameters struct {
 	Mask          string  `json:"Mask,omitempty"`
 	NoiseIn       string  `json:"NoiseIn,omitempty"`
 	Prior         string  `json:"Prior"`
+	Model         string  `json:"Model,omitempty"`
 	Schedule      string  `json:"Schedule"`
 	Timesteps     int     `json:"Timesteps"`
 	Sampler       string  `json:"Sampler"`
@@ -43,6 +44,9 @@ func (o runOptions) parameters() runParameters {
 	}
 	if o.mask != "" {
 		p.Mask = filepath.Base(o.mask)
+	}
+	if o.model != "" {
+		p.Model = filepath.Base(o.model)
 	}
 	if o.extent != [3]int{} {
 		p.Extent = o.extent[:]
@@ -97,6 +101,12 @@ func (s runSummary) report(u *ui, asJSON bool) error {
 	u.say("noise standard deviation %.4g (%s; quartiles %.4g to %.4g)", sigma.Median, sigma.Source, sigma.P25, sigma.P75)
 	for _, r := range s.Summary.Prior.Risks {
 		u.detail("prior %s: expected error %.3f sigma (estimated in %d voxels)", r.Prior, r.RMSE, r.Voxels)
+	}
+	if l := s.Summary.Prior.Learned; l != nil {
+		for _, shell := range l.Shells {
+			u.detail("b %.0f: expected squared error %.4f ± %.4f (learned) against %.4f (%s) sigma²; learned used: %t",
+				shell.BValue, shell.Learned, shell.StdErr, shell.Gaussian, l.Corrects, shell.Used)
+		}
 	}
 	for _, shell := range s.Summary.Shells {
 		u.detail("b %.0f: %d volumes, residual rms %.3f sigma, mean %+.4f sigma", shell.BValue, shell.Volumes, shell.ResidualRMS, shell.ResidualMean)
@@ -162,8 +172,13 @@ func (p *runPlan) sidecarJSON(result *denoise.Result, residual *qc.Residual) ([]
 	if _, known := fields["SkullStripped"]; !known || p.options.mask != "" {
 		fields["SkullStripped"] = p.options.mask != ""
 	}
+	model := "a diffusion model with a hierarchical Gaussian prior learned from the scan"
+	if result.Summary.Prior.Chosen == denoise.PriorLearned.String() {
+		model += ", corrected by a network"
+	}
+	fields["DenoiseMethod"] = "posterior mean of " + model
 	if p.options.sampler != "mean" {
-		fields["DenoiseMethod"] = "output of the " + p.options.sampler + " sampler of a diffusion model with a hierarchical Gaussian prior learned from the scan"
+		fields["DenoiseMethod"] = "output of the " + p.options.sampler + " sampler of " + model
 	}
 	p.describeImputing(fields)
 	data, err := encodeJSON(fields)
@@ -171,13 +186,19 @@ func (p *runPlan) sidecarJSON(result *denoise.Result, residual *qc.Residual) ([]
 }
 
 // peakMemory returns the most resident memory the process has had, 0 where the system does not tell.
-func peakMemory() int64 {
+func peakMemory() int64 { return memoryStatus("VmHWM:") }
+
+// mappedNow returns the address space in use, 0 where the system does not tell.
+func mappedNow() int64 { return memoryStatus("VmSize:") }
+
+// memoryStatus returns a line of the process's status in bytes.
+func memoryStatus(name string) int64 {
 	data, err := os.ReadFile("/proc/self/status")
 	if err != nil {
 		return 0
 	}
 	for line := range strings.Lines(string(data)) {
-		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+		if rest, ok := strings.CutPrefix(line, name); ok {
 			kib, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 10, 64)
 			if err == nil {
 				return kib << 10

@@ -48,6 +48,11 @@ func (w *resultWriter) write(ctx context.Context, s *scan, result *denoise.Resul
 			return nil, err
 		}
 	}
+	if guard := w.plan.options.guardOut; guard != "" {
+		if err := w.image(ctx, guard, result.Flagged); err != nil {
+			return nil, err
+		}
+	}
 	if err := w.imputed(ctx, s.image, result); err != nil {
 		return nil, err
 	}

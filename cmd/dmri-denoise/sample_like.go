@@ -10,7 +10,7 @@ import (
 
 // runLike draws a scan again.
 func (o sampleOptions) runLike(ctx context.Context, u *ui) error {
-	limitMachine(o.threads, 0)
+	limitThreads(o.threads)
 	im, err := nifti.ReadImage(ctx, o.like, nifti.ReadOptions{})
 	if err != nil {
 		return err

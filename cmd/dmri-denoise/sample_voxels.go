@@ -18,7 +18,7 @@ func (o sampleOptions) runVoxels(ctx context.Context, u *ui) error {
 	if needed, available := int64(o.count)*int64(o.table.Len())*8, availableMemory(); available > 0 && needed > available {
 		return withHint(fmt.Errorf("%w: %d voxels of %d volumes need about %s", errOutOfMemory, o.count, o.table.Len(), formatBytes(needed)), "make --count smaller")
 	}
-	limitMachine(o.threads, 0)
+	limitThreads(o.threads)
 	bar := newProgress(u)
 	defer bar.finish()
 	source, name, err := o.source(ctx, u, bar)

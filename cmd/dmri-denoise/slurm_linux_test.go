@@ -42,13 +42,7 @@ type slurmSite struct {
 
 func newSlurmSite(t *testing.T) *slurmSite {
 	t.Helper()
-	s := &slurmSite{t: t, dir: t.TempDir()}
-	s.data, s.program = filepath.Join(s.dir, "data"), filepath.Join(s.dir, "dmri-denoise")
-	build := exec.Command("go", "build", "-o", s.program, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
+	s := emptySlurmSite(t)
 	for i := 1; i <= 8; i++ {
 		shape := [3]int{12, 12, 6}
 		if i == 2 {
@@ -58,6 +52,22 @@ func newSlurmSite(t *testing.T) *slurmSite {
 	}
 	broken := filepath.Join(s.data, "sub-05", "dwi", "sub-05_dwi.nii.gz")
 	if err := os.Truncate(broken, 3000); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// emptySlurmSite is a data set without subjects, and the program.
+func emptySlurmSite(t *testing.T) *slurmSite {
+	t.Helper()
+	s := &slurmSite{t: t, dir: t.TempDir()}
+	s.data, s.program = filepath.Join(s.dir, "data"), filepath.Join(s.dir, "dmri-denoise")
+	build := exec.Command("go", "build", "-o", s.program, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	if err := os.MkdirAll(s.data, 0o777); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(s.data, "dataset_description.json"), []byte(`{"Name": "cluster", "BIDSVersion": "1.8.0"}`), 0o666); err != nil {
@@ -192,6 +202,49 @@ func TestSlurmStopAndResume(t *testing.T) {
 
 	s.run(exitSomeFailed, "batch", "resume", plan)
 	s.compare("local", "cluster")
+}
+
+// TestSlurmNodeLossAndTimeLimit takes the node away while a scan runs on it, which Slurm answers by queuing the scan again, and
+// lets the second attempt run into its time limit; resuming does the rest. The worker is halted both times, so that it cannot
+// end before.
+func TestSlurmNodeLossAndTimeLimit(t *testing.T) {
+	needSlurm(t)
+	s := emptySlurmSite(t)
+	s.subject("01", [3]int{64, 64, 32}, 1)
+	s.run(0, "batch", s.data, "local", "participant", "--nthreads", "2")
+	plan := strings.TrimSpace(s.run(0, "batch", s.data, "cluster", "participant", "--engine", "slurm", "--omp-nthreads", "1", "--detach"))
+	p, err := batch.ReadPlan(plan, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := &batch.Slurm{Plan: p, Command: batch.Client}
+	element := s.waitForRunning(q, 0)
+	s.halt(p)
+	node := strings.Fields(slurm(t, "sinfo", "--noheader", "--format=%n"))[0]
+	slurm(t, "scontrol", "update", "NodeName="+node, "State=DOWN", "Reason=test")
+	t.Logf("node %s lost while %s ran", node, element)
+	s.hurry(q, element)
+	slurm(t, "scontrol", "update", "NodeName="+node, "State=RESUME")
+	s.waitForAttempt(q, 0, 2)
+	s.noImage("cluster/sub-01/dwi")
+	s.halt(p)
+	slurm(t, "scontrol", "update", "JobId="+element, "TimeLimit=1")
+	t.Logf("%s has a minute", element)
+	s.waitForEnd(q)
+	if o := p.Statuses(map[int]string{})[0]; o.Status != batch.Interrupted {
+		t.Errorf("after the time limit: %+v", o)
+	}
+	s.noImage("cluster/sub-01/dwi")
+	s.run(0, "batch", "resume", plan)
+	s.compare("local", "cluster")
+}
+
+// halt stops the processes of the first task's worker where they stand.
+func (s *slurmSite) halt(p *batch.Plan) {
+	s.t.Helper()
+	if err := syscall.Kill(p.Statuses(nil)[0].State.PID, syscall.SIGSTOP); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 // waitForPlan returns the plan that a batch has written into its output folder.

@@ -1,6 +1,10 @@
 package orientation
 
-import "math"
+import (
+	"math"
+
+	"github.com/dmri-denoise/dmri-denoise/internal/fastblas"
+)
 
 // factorize replaces the lower triangle of the n×n matrix m by its Cholesky
 // factor. It reports false if a pivot is not above least.
@@ -19,11 +23,7 @@ func factorize(m []float64, n int, least float64) bool {
 		inverse := 1 / s
 		for i := j + 1; i < n; i++ {
 			other := m[i*n : i*n+j+1]
-			sum := other[j]
-			for k, x := range row[:j] {
-				sum -= x * other[k]
-			}
-			other[j] = sum * inverse
+			other[j] = (other[j] - fastblas.Dot(row[:j], other[:j])) * inverse
 		}
 	}
 	return true
@@ -33,17 +33,11 @@ func factorize(m []float64, n int, least float64) bool {
 func solve(l []float64, n int, x []float64) {
 	for i := range n {
 		row := l[i*n : i*n+i+1]
-		sum := x[i]
-		for k, v := range row[:i] {
-			sum -= v * x[k]
-		}
-		x[i] = sum / row[i]
+		x[i] = (x[i] - fastblas.Dot(row[:i], x[:i])) / row[i]
 	}
 	for i := n - 1; i >= 0; i-- {
 		x[i] /= l[i*n+i]
 		f := x[i]
-		for k, v := range l[i*n : i*n+i] {
-			x[k] -= v * f
-		}
+		fastblas.Axpy(-f, l[i*n:i*n+i], x[:i])
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"sync"
 
 	"github.com/dmri-denoise/dmri-denoise/gradients"
 	"github.com/dmri-denoise/dmri-denoise/internal/fastblas"
@@ -82,7 +83,7 @@ type CSD struct {
 func NewCSD(t *gradients.Table, shell Shell, response []float64) (*CSD, error) {
 	n := gradients.SHCount(shell.Order)
 	c := &CSD{Shell: shell, Response: response, N: n}
-	c.directions = gradients.Directions(sphere, rand.New(rand.NewPCG(sphere, 1)))
+	c.directions = sphereDirections()
 	c.plain = gradients.SHMatrix(c.directions, shell.Order)
 	c.neighbours()
 	factor, err := c.factors()
@@ -111,6 +112,11 @@ func NewCSD(t *gradients.Table, shell Shell, response []float64) (*CSD, error) {
 	}
 	return c, c.start(m)
 }
+
+// sphereDirections are the directions of the sphere, the same for all.
+var sphereDirections = sync.OnceValue(func() [][3]float64 {
+	return gradients.Directions(sphere, rand.New(rand.NewPCG(sphere, 1)))
+})
 
 // factors returns by what convolution multiplies each coefficient: the response's
 // over that of a delta along z.
@@ -171,16 +177,15 @@ func (c *CSD) neighbours() {
 
 // Solver is the scratch of one goroutine.
 type Solver struct {
-	c        *CSD
-	signal   []float64
-	right    []float64
-	matrix   []float64 // N × N: gram and penalties, lower triangle
-	factor   []float64
-	mean     []float64 // matrix of the mean's solution
-	meanSet  []bool
-	set      []bool
-	Lobes    []float64 // amplitude of the last solution in every direction of the sphere
-	meanDone bool
+	c       *CSD
+	signal  []float64
+	right   []float64
+	matrix  []float64 // N × N: gram and penalties, lower triangle
+	factor  []float64
+	mean    []float64 // matrix of the mean's solution
+	meanSet []bool
+	set     []bool
+	Lobes   []float64 // amplitude of the last solution in every direction of the sphere
 }
 
 // NewSolver returns the scratch of one goroutine.

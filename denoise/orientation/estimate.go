@@ -89,20 +89,20 @@ func Estimate(ctx context.Context, source func() Source, rows int, t *gradients.
 
 // voxelWork is one worker's scratch.
 type voxelWork struct {
-	source       Source
-	tensor       *Tensor
-	c            *CSD
-	solver       *Solver
-	signal       []float32
-	sum, square  []float64
-	first        []float32 // the estimate: sums are taken about it
-	f            []float64 // samples × N
-	mean, lobes  []float64
-	scratch      []float64
-	peaks, draws []Peak
-	angles       []float64
-	axes         [][3]float64
-	samples      int
+	source      Source
+	tensor      *Tensor
+	c           *CSD
+	solver      *Solver
+	signal      []float32
+	sum, square []float64
+	first       []float32 // the estimate: sums are taken about it
+	f           []float64 // samples × N
+	mean, lobes []float64
+	scratch     []float64
+	peaks       []Peak
+	angles      []float64
+	axes        [][3]float64
+	samples     int
 }
 
 func newVoxelWork(source Source, d int, tensor *Tensor, c *CSD, samples int) *voxelWork {

@@ -20,7 +20,8 @@ type GaussianOptions struct {
 	// measurement: below 1 by the share of its values that are predictions and carry none. It
 	// counts where the scan's components are told from noise. nil means 1 throughout.
 	Noise    []float64
-	Threads  int // 0 means one per core
+	Threads  int            // 0 means one per core
+	Arrays   signals.Arrays // where coefficients of the whole scan are kept; nil means the heap
 	Progress func(done, total int)
 }
 
@@ -30,6 +31,9 @@ func (o GaussianOptions) withDefaults() GaussianOptions {
 	}
 	if o.Stride == 0 {
 		o.Stride = 2
+	}
+	if o.Arrays == nil {
+		o.Arrays = signals.Heap{}
 	}
 	return o
 }
@@ -112,6 +116,7 @@ func (g *Gaussian) PosteriorMean(ctx context.Context, dst, xt []float32, t float
 		if m, err = g.learn(ctx, xt, f/sigma); err != nil {
 			return err
 		}
+		defer m.free()
 		f, unit, sigma = f/sigma, unit*sigma, 1
 	}
 	return m.evaluate(ctx, dst, xt, f, sigma, unit)
@@ -152,7 +157,7 @@ func (m *learned) refine(ctx context.Context, x []float32, f float64) error {
 		return nil
 	}
 	m.tail = learnTail(m.grid, m.sub, x, float32(f))
-	z, err := m.sub.encode(ctx, x, float32(f), m.o.Threads)
+	z, err := m.sub.encode(ctx, m.o.Arrays, x, float32(f), m.o.Threads)
 	if err != nil {
 		return err
 	}
@@ -160,19 +165,29 @@ func (m *learned) refine(ctx context.Context, x []float32, f float64) error {
 		m.noisy = z
 		return nil
 	}
+	defer m.o.Arrays.Free(z)
 	if m.pilot, err = m.local().estimate(ctx, z, z, 1); err != nil {
 		return err
 	}
 	for _, p := range m.passes().refining {
-		if m.pilot, err = m.groups().estimate(ctx, p, z, m.pilot, 1); err != nil {
+		before := m.pilot
+		if m.pilot, err = m.groups().estimate(ctx, p, z, before, 1); err != nil {
 			return err
 		}
+		m.o.Arrays.Free(before)
 	}
 	return nil
 }
 
+// free gives back what was learned.
+func (m *learned) free() {
+	m.o.Arrays.Free(m.noisy)
+	m.o.Arrays.Free(m.pilot)
+	m.noisy, m.pilot = nil, nil
+}
+
 func (m *learned) local() *local {
-	return &local{grid: m.grid, sub: m.sub, tiling: signals.Tiling{Extent: m.o.Extent, Stride: m.o.Stride}, threads: m.o.Threads}
+	return &local{grid: m.grid, sub: m.sub, arrays: m.o.Arrays, tiling: signals.Tiling{Extent: m.o.Extent, Stride: m.o.Stride}, threads: m.o.Threads}
 }
 
 func (m *learned) passes() passes {
@@ -183,7 +198,7 @@ func (m *learned) passes() passes {
 }
 
 func (m *learned) groups() *groups {
-	return &groups{grid: m.grid, k: m.sub.k, threads: m.o.Threads}
+	return &groups{grid: m.grid, k: m.sub.k, arrays: m.o.Arrays, threads: m.o.Threads}
 }
 
 // evaluate writes the posterior mean of f·x, of noise sigma, times unit.
@@ -194,20 +209,23 @@ func (m *learned) evaluate(ctx context.Context, dst, x []float32, f, sigma, unit
 		}
 		return ctx.Err()
 	}
-	y, err := m.sub.encode(ctx, x, float32(f), m.o.Threads)
+	y, err := m.sub.encode(ctx, m.o.Arrays, x, float32(f), m.o.Threads)
 	if err != nil {
 		return err
 	}
-	if m.sub.k == 0 {
-		// Nothing stands out of the noise.
-	} else if m.o.Local {
-		y, err = m.local().estimate(ctx, m.noisy, y, sigma)
-	} else {
-		y, err = m.groups().estimate(ctx, m.passes().reading, y, m.pilot, sigma)
+	if m.sub.k > 0 { // else nothing stands out of the noise
+		measured := y
+		if m.o.Local {
+			y, err = m.local().estimate(ctx, m.noisy, y, sigma)
+		} else {
+			y, err = m.groups().estimate(ctx, m.passes().reading, y, m.pilot, sigma)
+		}
+		m.o.Arrays.Free(measured)
 	}
 	if err != nil {
 		return err
 	}
+	defer m.o.Arrays.Free(y)
 	if err := m.tail.at(sigma).apply(ctx, m.grid, m.sub, dst, x, float32(f), m.o.Threads); err != nil {
 		return err
 	}

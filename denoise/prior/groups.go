@@ -52,6 +52,7 @@ var (
 type groups struct {
 	grid    *signals.Grid
 	k       int
+	arrays  signals.Arrays
 	threads int
 	// progress, if not nil, is called after each part of a pass.
 	progress func(done, total int)
@@ -60,11 +61,14 @@ type groups struct {
 // estimate returns the posterior mean of the coefficients y (rows × K), of
 // noise sigma, under the Gaussians that the pilot (rows × K) describes.
 func (g *groups) estimate(ctx context.Context, p pass, y, pilot []float32, sigma float64) ([]float32, error) {
-	out := make([]float32, len(y))
+	out, err := g.arrays.Floats(len(y))
+	if err != nil {
+		return nil, err
+	}
 	weight := make([]float32, g.grid.Len())
 	tiling := signals.Tiling{Extent: cube(2*blockReach + 1), Stride: p.stride, Shift: p.shift}
 	work := make([]*groupWork, signals.Threads(g.threads))
-	err := tiling.Each(ctx, g.grid, g.threads, g.progress, func(worker int, b *signals.Block) error {
+	err = tiling.Each(ctx, g.grid, g.threads, g.progress, func(worker int, b *signals.Block) error {
 		if work[worker] == nil {
 			work[worker] = newGroupWork(g.grid, g.k)
 		}

@@ -193,7 +193,7 @@ func BenchmarkGroups(b *testing.B) {
 	for _, k := range []int{8, 16, 32} {
 		b.Run("24x24x12/K="+map[int]string{8: "8", 16: "16", 32: "32"}[k], func(b *testing.B) {
 			pilot, data := smooth(24, 24, 12, k, 4, 1)
-			g := &groups{grid: pilot.Grid, k: k, threads: 1}
+			g := &groups{grid: pilot.Grid, k: k, arrays: signals.Heap{}, threads: 1}
 			for b.Loop() {
 				if _, err := g.estimate(b.Context(), sharp.refining[0], data.Values, pilot.Values, 1); err != nil {
 					b.Fatal(err)

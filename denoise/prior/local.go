@@ -15,6 +15,7 @@ import (
 type local struct {
 	grid     *signals.Grid
 	sub      *subspace
+	arrays   signals.Arrays
 	tiling   signals.Tiling
 	threads  int
 	progress func(done, total int)
@@ -24,10 +25,13 @@ type local struct {
 // noise sigma, under the Gaussians learned from the coefficients z, of unit
 // noise. y may be z.
 func (l *local) estimate(ctx context.Context, z, y []float32, sigma float64) ([]float32, error) {
-	out := make([]float32, len(y))
+	out, err := l.arrays.Floats(len(y))
+	if err != nil {
+		return nil, err
+	}
 	weight := make([]float32, l.grid.Len())
 	work := make([]*localWork, signals.Threads(l.threads))
-	err := l.tiling.Each(ctx, l.grid, l.threads, l.progress, func(worker int, b *signals.Block) error {
+	err = l.tiling.Each(ctx, l.grid, l.threads, l.progress, func(worker int, b *signals.Block) error {
 		if work[worker] == nil {
 			work[worker] = newLocalWork(l.sub, l.tiling.Extent)
 		}

@@ -113,7 +113,7 @@ func BenchmarkLocal(b *testing.B) {
 		b.Run("24x24x12/K="+map[int]string{8: "8", 16: "16", 32: "32"}[k], func(b *testing.B) {
 			_, z := smooth(24, 24, 12, k, 4, 1)
 			sub := &subspace{k: k, variance: make([]float64, k)}
-			l := &local{grid: z.Grid, sub: sub, tiling: signals.Tiling{Extent: cube(5), Stride: 2}, threads: 1}
+			l := &local{grid: z.Grid, sub: sub, arrays: signals.Heap{}, tiling: signals.Tiling{Extent: cube(5), Stride: 2}, threads: 1}
 			for b.Loop() {
 				if _, err := l.estimate(b.Context(), z.Values, z.Values, 1); err != nil {
 					b.Fatal(err)

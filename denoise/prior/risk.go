@@ -115,6 +115,7 @@ func (g *Gaussian) estimatePart(ctx context.Context, y *signals.Signals, sub *su
 	o := g.o
 	o.Progress = nil
 	m := &learned{o: o, grid: y.Grid, sub: sub}
+	defer m.free()
 	if err := m.refine(ctx, y.Values, 1); err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package prior
 
 import (
 	"context"
+	"errors"
 	"math"
 	"slices"
 
@@ -138,15 +139,15 @@ func scanMoments(ctx context.Context, x []float32, d, n, step int, f float64, th
 	return mean, cov, nil
 }
 
-// encode returns the coefficients of f·x - mean along the components, rows × K.
-func (s *subspace) encode(ctx context.Context, x []float32, f float32, threads int) ([]float32, error) {
+// encode returns the coefficients of f·x - mean along the components, rows × K, in an array of a.
+func (s *subspace) encode(ctx context.Context, a signals.Arrays, x []float32, f float32, threads int) ([]float32, error) {
 	n := len(x) / s.d
-	out := make([]float32, n*s.k)
-	if s.k == 0 {
-		return out, ctx.Err()
+	out, err := a.Floats(n * s.k)
+	if err != nil || s.k == 0 {
+		return out, errors.Join(err, ctx.Err())
 	}
 	chunks := make([][]float32, signals.Threads(threads))
-	err := signals.EachRange(ctx, n, encodeRows, threads, func(worker, from, to int) error {
+	err = signals.EachRange(ctx, n, encodeRows, threads, func(worker, from, to int) error {
 		if chunks[worker] == nil {
 			chunks[worker] = make([]float32, encodeRows*s.d)
 		}

@@ -4,6 +4,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/dmri-denoise/dmri-denoise/denoise/signals"
 )
 
 // Signals of variance v along one direction plus noise: the scan's Gaussian has
@@ -44,7 +46,7 @@ func TestSubspaceCompletes(t *testing.T) {
 		x[i] = float32(rng.NormFloat64())
 	}
 	const f, unit = 3, 0.5
-	z, err := s.encode(t.Context(), x, f, 2)
+	z, err := s.encode(t.Context(), signals.Heap{}, x, f, 2)
 	if err != nil {
 		t.Fatal(err)
 	}

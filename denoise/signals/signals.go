@@ -29,21 +29,25 @@ const gatherTile = 64
 // Gather transposes the grid's voxels of a 4-D image (volume-major, length
 // nx*ny*nz*d) into signals.
 func Gather(ctx context.Context, g *Grid, image []float32, d, threads int) (*Signals, error) {
-	size := g.NX * g.NY * g.NZ
+	s := New(g, d)
+	return s, s.Gather(ctx, image, threads)
+}
+
+// Gather replaces the signals by those of a 4-D image (volume-major).
+func (s *Signals) Gather(ctx context.Context, image []float32, threads int) error {
+	size, d := s.NX*s.NY*s.NZ, s.D
 	if len(image) != size*d {
 		panic("signals: image length does not match grid and volumes")
 	}
-	s := New(g, d)
-	err := EachRange(ctx, g.Len(), gatherTile, threads, func(_, from, to int) error {
+	return EachRange(ctx, s.Len(), gatherTile, threads, func(_, from, to int) error {
 		for n := range d {
 			volume := image[n*size : (n+1)*size]
 			for r := from; r < to; r++ {
-				s.Values[r*d+n] = volume[g.Voxel[r]]
+				s.Values[r*d+n] = volume[s.Voxel[r]]
 			}
 		}
 		return nil
 	})
-	return s, err
 }
 
 // Scatter writes the signals back into a 4-D image (volume-major) and leaves

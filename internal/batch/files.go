@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 )
 
 // temporaryPrefix begins the names of files that are being written; BIDS tools ignore hidden names.
@@ -19,7 +20,7 @@ func writeFile(path string, fill func(io.Writer) error) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(dir, temporaryPrefix)
+	f, err := os.CreateTemp(dir, temporaryName(path))
 	if err != nil {
 		return err
 	}
@@ -34,7 +35,30 @@ func writeFile(path string, fill func(io.Writer) error) error {
 		os.Remove(f.Name())
 		return fmt.Errorf("write %s: %w", path, err)
 	}
+	sweep(path)
 	return nil
+}
+
+// temporaryName is the pattern of the names under which a file is written.
+func temporaryName(path string) string {
+	base := filepath.Base(path)
+	return temporaryPrefix + base[:min(len(base), longestBase)] + ".*"
+}
+
+// longestBase leaves room for what is put around a name, which may be 255 bytes long.
+const longestBase = 200
+
+// forgotten is the age from which a temporary file belongs to a program that was killed: writing takes seconds at most.
+const forgotten = 10 * time.Minute
+
+// sweep removes what programs that were killed left of a file.
+func sweep(path string) {
+	left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), temporaryName(path)))
+	for _, name := range left {
+		if info, err := os.Lstat(name); err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > forgotten {
+			os.Remove(name)
+		}
+	}
 }
 
 func writeBytes(path string, data []byte) error {

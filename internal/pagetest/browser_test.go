@@ -67,7 +67,7 @@ func open(t *testing.T, file string, before ...step) *browser {
 	if err := chromedp.Do(ctx, command(network.Enable, network.EnableParams{})); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	t.Cleanup(cancel)
 	b := &browser{t: t, ctx: ctx}
 	go b.watch(chromedp.Console(ctx), chromedp.Events(ctx, network.RequestWillBeSent))

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"text/template"
 )
 
@@ -34,7 +35,7 @@ func main() {
 	flag.StringVar(&e.docs, "docs", "docs", "folder of the pages to write")
 	flag.IntVar(&e.threads, "threads", 2, "threads")
 	flag.BoolVar(&e.huge, "hcp", false, "also a scan of 145×174×145×288 voxels (needs 16 GB of memory and 20 GB of disk)")
-	only := flag.String("only", "", "accuracy or benchmark: write that page alone")
+	only := flag.String("only", "", "accuracy or benchmark: write that page alone; downstream: that table of docs/accuracy.md")
 	flag.Parse()
 	var stop context.CancelFunc
 	e.ctx, stop = signal.NotifyContext(context.Background(), os.Interrupt)
@@ -64,11 +65,14 @@ func (e *evaluation) run(only string) error {
 	if err := os.MkdirAll(e.work, 0o755); err != nil {
 		return err
 	}
+	if only == "downstream" {
+		return e.replaceDownstream()
+	}
 	for _, page := range []struct {
 		name, text string
 		steps      []step
 	}{
-		{"accuracy", accuracyPage, []step{{"Sure", e.sure}, {"Rician", e.rician}, {"Real", e.real}, {"Phantoms", e.residuals}, {"Score", e.scores}}},
+		{"accuracy", accuracyPage, []step{{"Sure", e.sure}, {"Rician", e.rician}, {"Real", e.real}, {"Phantoms", e.residuals}, {"Score", e.scores}, {"Downstream", e.downstream}}},
 		{"benchmark", benchmarkPage, []step{{"Time", e.times}, {"Huge", e.hcp}}},
 	} {
 		if only != "" && only != page.name {
@@ -98,4 +102,27 @@ func (e *evaluation) run(only string) error {
 		}
 	}
 	return nil
+}
+
+// Marks around the table of maps in docs/accuracy.md, which can be made alone.
+const downstreamFrom, downstreamTo = "<!-- maps -->\n", "\n<!-- end of maps -->"
+
+// replaceDownstream makes the table of maps and puts it into docs/accuracy.md.
+func (e *evaluation) replaceDownstream() error {
+	text, err := e.downstream()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(os.Stderr, text)
+	path := e.docs + "/accuracy.md"
+	page, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	before, rest, ok := strings.Cut(string(page), downstreamFrom)
+	_, after, closed := strings.Cut(rest, downstreamTo)
+	if !ok || !closed {
+		return fmt.Errorf("%s: the marks around the table of maps are missing: make eval writes the page anew", path)
+	}
+	return os.WriteFile(path, []byte(before+downstreamFrom+text+downstreamTo+after), 0o644)
 }

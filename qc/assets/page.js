@@ -72,7 +72,7 @@
     figure.querySelector(".screen").hidden = false;
     var canvas = figure.querySelector("canvas");
     var nv = new niivue.Niivue({ backColor: [0, 0, 0, 1], crosshairWidth: 0.15, crosshairGap: 3, crosshairColor: [0.95, 0.75, 0.2, 1], fontColor: [1, 1, 1, 1], dragAndDropEnabled: false,
-      isColorbar: true, colorbarHeight: 0.03, fontMinPx: 18, show3Dcrosshair: false, sagittalNoseLeft: true, isNearestInterpolation: true, multiplanarShowRender: 0, logLevel: "silent", isResizeCanvas: true });
+      isColorbar: true, colorbarHeight: 0.03, fontMinPx: 18, show3Dcrosshair: false, sagittalNoseLeft: true, isNearestInterpolation: true, multiplanarShowRender: 0, multiplanarPadPixels: 8, logLevel: "silent", isResizeCanvas: true });
     await nv.attachToCanvas(canvas);
     var ramp = hex(figure.dataset.red).map(function (_, i) { return i; });
     nv.addColormap("residual", { R: hex(figure.dataset.red), G: hex(figure.dataset.green), B: hex(figure.dataset.blue), A: ramp.map(function () { return 255; }), I: ramp });

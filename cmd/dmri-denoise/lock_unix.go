@@ -1,0 +1,20 @@
+//go:build linux || darwin
+
+package main
+
+import (
+	"os"
+	"syscall"
+)
+
+// lockFile waits until no other process holds the file, here a folder, and holds it until it is closed.
+func lockFile(f *os.File) { _ = syscall.Flock(int(f.Fd()), syscall.LOCK_EX) }
+
+// addressSpaceLeft is what the process may still map under a limit on its address space (ulimit -v), 0 without one.
+func addressSpaceLeft() int64 {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_AS, &limit); err != nil || limit.Cur >= 1<<62 {
+		return 0
+	}
+	return max(int64(limit.Cur)-mappedNow(), 1)
+}

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"syscall"
+
+	"github.com/dmri-denoise/dmri-denoise/internal/scratch"
+)
+
+// scanSize is what the memory of a run depends on.
+type scanSize struct {
+	voxels  int // of one volume
+	rows    int // of them denoised: all without a mask
+	volumes int
+	threads int
+	walks   bool // a sampler that walks holds up to three more copies of the signals
+	learned bool // the learned prior holds the measurement and the Gaussian estimate with its stages
+}
+
+// mostCoefficients is the number of a scan's components at most (docs/architecture.md, Gaussian prior).
+const mostCoefficients = 80
+
+// array is the size of so many values for every voxel in bytes.
+func array(voxels, values int) int64 { return 4 * int64(voxels) * int64(values) }
+
+func (s scanSize) image() int64   { return array(s.voxels, s.volumes) }
+func (s scanSize) signals() int64 { return array(s.rows, s.volumes) }
+
+// coefficients is one array of a scan's components.
+func (s scanSize) coefficients() int64 {
+	return array(s.rows, min(s.volumes*componentShare/100, mostCoefficients))
+}
+
+const (
+	componentShare  = 33       // per cent of the volumes that are components, more or less, on real and simulated heads
+	coefficientUses = 3        // arrays of coefficients at once: measured, pilot and estimate
+	mapBytes        = 30       // per voxel: masks, grid, noise map and what it is made with
+	programBytes    = 22 << 20 // the program and what does not grow with the scan
+	threadBytes     = 4 << 20  // scratch of one thread: groups of patches, blocks being compressed
+	leastWindow     = 16 << 20 // of the scratch file in memory, below which work would be reading it
+)
+
+// beside is what a run holds beside the arrays of the scan's size, at any time.
+func (s scanSize) beside() int64 {
+	moments := 8 * 16 * int64(s.volumes) * int64(s.volumes)
+	return programBytes + mapBytes*int64(s.voxels) + moments + int64(max(s.threads, 1))*threadBytes
+}
+
+// tail is what smoothing what lies across the components takes: two volumes and the rows of one, for as many
+// directions as fit (prior.Gaussian).
+func (s scanSize) tail() int64 {
+	lanes := min(max((1<<22)/max(s.voxels, 1), 1), 16, s.volumes)
+	return int64(max(s.threads, 1)) * (array(2*s.voxels, lanes) + array(s.rows, lanes))
+}
+
+// estimateMemory foretells the peak of a run in bytes. A scan of reloadFrom bytes or more is let go of while its
+// signals are worked on and read again for the end. Measured beside it: docs/trust.md.
+func estimateMemory(s scanSize) int64 {
+	work := s.signals() + coefficientUses*s.coefficients() + s.tail()
+	end, growth := 2*s.image(), int64(heapGrowthLarge)
+	if s.image() < reloadFrom {
+		work += s.image()
+		end += s.signals()
+		growth = heapGrowth
+	}
+	if s.walks {
+		work += 3 * s.signals()
+	}
+	if s.learned {
+		work += 9 * s.signals() / 4
+	}
+	end += end * growth / 100 // writing and drawing leave garbage; the work before hardly any
+	return max(work, end, s.image()+s.signals()) + s.beside()
+}
+
+// checkMemory estimates what the run needs and decides where its arrays are.
+func (p *runPlan) checkMemory() error {
+	if err := p.countMask(); err != nil {
+		return err
+	}
+	size := p.size()
+	extra := p.options.impute.memory(size.voxels, size.volumes, p.target)
+	p.memory = estimateMemory(size) + extra
+	limit := p.options.memory
+	if limit > 0 && p.memory > limit {
+		least := size.beside() + size.tail() + leastWindow
+		if !scratch.Supported || size.walks || size.learned || extra > 0 || least > limit {
+			return withHint(fmt.Errorf("%w: %s needs about %s, --mem allows %s", errOutOfMemory, p.options.input, formatBytes(p.memory), formatBytes(limit)),
+				p.lessMemory(size, extra, least))
+		}
+		p.scratch, p.memory = true, limit
+		return nil
+	}
+	// The runtime cannot go on when the system refuses memory, so this is looked at before any work.
+	if left := addressSpaceLeft(); left > 0 && p.memory > left {
+		return withHint(fmt.Errorf("%w: %s needs about %s, the limit on the address space (ulimit -v) leaves %s", errOutOfMemory, p.options.input,
+			formatBytes(p.memory), formatBytes(left)), "raise the limit, or crop the scan")
+	}
+	if available := availableMemory(); available > 0 && p.memory > available {
+		p.warnings = append(p.warnings, fmt.Sprintf("about %s of memory will be needed and %s is available; --mem SIZE works within less", formatBytes(p.memory), formatBytes(available)))
+	}
+	return nil
+}
+
+// lessMemory says what would do with less memory.
+func (p *runPlan) lessMemory(size scanSize, extra, least int64) string {
+	switch {
+	case !scratch.Supported:
+		return "give more memory with --mem, or crop the scan"
+	case size.walks:
+		return "--sampler mean can work in a scratch file"
+	case size.learned:
+		return "--prior fast can work in a scratch file"
+	case extra > 0:
+		return "what is imputed is kept in memory; give more with --mem"
+	default:
+		return fmt.Sprintf("with a scratch file --mem %dM is the least, fewer threads (--nthreads) take less", least>>20+1)
+	}
+}
+
+// countMask counts the voxels of the mask.
+func (p *runPlan) countMask() error {
+	if p.options.mask == "" {
+		return nil
+	}
+	mask, err := loadMask(context.Background(), p.options.mask)
+	for _, in := range mask {
+		if in {
+			p.masked++
+		}
+	}
+	return err
+}
+
+// size is that of the scan at hand.
+func (p *runPlan) size() scanSize {
+	nx, ny, nz, nt := p.header.Shape()
+	s := scanSize{voxels: nx * ny * nz, rows: nx * ny * nz, volumes: nt, threads: p.options.threads, walks: p.options.sampler != "mean",
+		learned: p.table != nil && (p.options.prior == "auto" || p.options.prior == "learned")}
+	if p.masked > 0 {
+		s.rows = p.masked
+	}
+	return s
+}
+
+// window is how much of the scratch file may be in memory, 0 without one.
+func (p *runPlan) window() int64 {
+	if !p.scratch {
+		return 0
+	}
+	return max(p.options.memory-p.size().beside()-p.size().tail(), leastWindow)
+}
+
+// scratchBytes is the size of the scratch file, 0 without one: the image, its signals, their coefficients and the
+// output.
+func (p *runPlan) scratchBytes() int64 {
+	if !p.scratch {
+		return 0
+	}
+	size := p.size()
+	return 2*size.image() + size.signals() + coefficientUses*array(size.rows, min(size.volumes, mostCoefficients))
+}
+
+func (p *runPlan) scratchText() string {
+	if !p.scratch {
+		return ""
+	}
+	return fmt.Sprintf(" and a scratch file of up to %s in %s", formatBytes(p.scratchBytes()), filepath.Dir(p.image))
+}
+
+// checkScratchSpace refuses to start work whose scratch file cannot fit.
+func (p *runPlan) checkScratchSpace() error {
+	dir := filepath.Dir(p.image)
+	free := freeSpace(dir)
+	if need := p.scratchBytes(); free >= 0 && need > free {
+		return withHint(fmt.Errorf("the scratch file needs up to %s, the disk of %s has %s left: %w", formatBytes(need), dir, formatBytes(free), syscall.ENOSPC),
+			"make room, write to another disk, or give more memory with --mem")
+	}
+	return nil
+}

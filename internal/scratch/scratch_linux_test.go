@@ -1,0 +1,110 @@
+package scratch
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+)
+
+// Arrays keep what is written to them although only a window of them is in
+// memory, are zero at first, and leave nothing in the folder at any time.
+func TestSpace(t *testing.T) {
+	dir := t.TempDir()
+	const window = 8 << 20
+	s, err := New(dir, window)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 8 << 20
+	var all [3][]float32
+	for k := range all {
+		if all[k], err = s.Floats(n); err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range all[k] {
+			if v != 0 {
+				t.Fatalf("array %d starts with %v at %d", k, v, i)
+			}
+		}
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Fatalf("%d names in the folder, %v", len(left), err)
+	}
+	for range 2 {
+		for k, x := range all {
+			for i := range x {
+				x[i] += float32(i%1000 + k)
+			}
+			s.letGo()
+		}
+	}
+	for k, x := range all {
+		for i, v := range x {
+			if want := 2 * float32(i%1000+k); v != want {
+				t.Fatalf("array %d has %v at %d, want %v", k, v, i, want)
+			}
+		}
+	}
+	s.Free(all[0])
+	s.Free(all[0][:0]) // gone already
+	if s.Peak() != 3*4*n || s.used != 2*4*n {
+		t.Errorf("peak %d, used %d bytes", s.Peak(), s.used)
+	}
+	small, err := s.Floats(10)
+	if err != nil || len(small) != 10 || len(s.arrays) != 2 {
+		t.Errorf("a small array: %d values, %v, %d files", len(small), err, len(s.arrays))
+	}
+	if err := s.Close(); err != nil || len(s.arrays) != 0 {
+		t.Errorf("closing: %v, %d arrays left", err, len(s.arrays))
+	}
+}
+
+// What is in memory stays near the window.
+func TestWindow(t *testing.T) {
+	const window, size = 64 << 20, 512 << 20
+	s, err := New(t.TempDir(), window)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	x, err := s.Floats(size / 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	most := int64(0)
+	for at := 0; at < len(x); at += 1024 {
+		x[at] = 1
+		if at%(1<<20) == 0 {
+			statm, err := os.ReadFile("/proc/self/statm")
+			if err != nil {
+				t.Fatal(err)
+			}
+			most = max(most, shared(statm))
+		}
+	}
+	if most > size*3/4 { // a loaded machine may let the watcher wait
+		t.Errorf("%d MB of %d in memory, the window is %d", most>>20, size>>20, window>>20)
+	}
+}
+
+// A disk without room is an error when the array is made.
+func TestFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", dir).CombinedOutput(); err != nil {
+		t.Skipf("no tmpfs can be mounted here: %s", out)
+	}
+	defer syscall.Unmount(dir, 0)
+	s, err := New(dir, 1<<30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if x, err := s.Floats(8 << 20); !errors.Is(err, syscall.ENOSPC) || x != nil {
+		t.Errorf("32 MB on a disk of 16: %d values, err = %v, want ENOSPC", len(x), err)
+	}
+	if _, err := s.Floats(2 << 20); err != nil {
+		t.Errorf("8 MB on a disk of 16: %v", err)
+	}
+}
