@@ -54,12 +54,13 @@ EXAMPLES
    dmri-denoise qc strip dwi.nii.gz --schedule linear --timesteps 300 --panels 10
    dmri-denoise qc strip dwi.nii.gz --magnitude --volume 12 --slice 20 --out rician.png
    dmri-denoise qc strip dwi.nii.gz --matched                      # after dmri-denoise run dwi.nii.gz
+   dmri-denoise qc strip dwi.nii.gz --reverse                      # dwi_reverse_strip.png
 
 REFERENCES
    Ho, Jain & Abbeel 2020, Denoising diffusion probabilistic models, NeurIPS, eq. 4 (forward process, linear schedule)
    Nichol & Dhariwal 2021, Improved denoising diffusion probabilistic models, ICML, eq. 17 (cosine schedule)
 `,
-		Flags: append(matchedFlags(),
+		Flags: append(matchedFlags(), reverseFlag(),
 			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "picture, `FILE.png` (default IN_noise_strip.png, with --matched IN_noise_matched.png)"},
 			&cli.IntFlag{Name: "volume", Value: automatic, DefaultText: "the first b0, else 0", Usage: "volume `N`, counted from 0"},
 			&cli.StringFlag{Name: "plane", Value: "axial", Usage: "`axial|coronal|sagittal`"},
@@ -88,6 +89,9 @@ REFERENCES
 			o, err := stripOptionsFrom(c)
 			if err != nil {
 				return err
+			}
+			if c.Bool("reverse") {
+				return reverseStrip(c.Context, c, u, o)
 			}
 			return o.run(c.Context, u)
 		},

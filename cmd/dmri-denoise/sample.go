@@ -2,280 +2,278 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"math"
-	"math/rand/v2"
-	"path/filepath"
+	"os"
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/dmri-denoise/dmri-denoise/denoise/impute"
-	"github.com/dmri-denoise/dmri-denoise/denoise/signals"
+	"github.com/dmri-denoise/dmri-denoise/denoise/synthesis"
 	"github.com/dmri-denoise/dmri-denoise/gradients"
 	"github.com/dmri-denoise/dmri-denoise/nifti"
 )
 
-const sampleDescription = `Draws new versions of a scan: joint samples of its clean signals, each as plausible given the measurement as the next, to augment data sets and to test tractography. Errors keep their covariance over the volumes of a voxel, and neighbouring voxels get errors as alike as --smooth says.
-
-With --target-bval and --target-bvec each draw is taken to another gradient table by the q-space model of impute, learned from the denoised scan. With --noise every volume gets noise of that standard deviation, Rician if the scan is a magnitude. Draw k is the same for any number of draws.
-
-Written: OUT.nii.gz for one draw, OUT_1.nii.gz, OUT_2.nii.gz … for more, each with .bval, .bvec and .json.
-
-EXAMPLES
-   dmri-denoise sample --like dwi.nii.gz drawn.nii.gz --samples 5
-   dmri-denoise sample --like dwi.nii.gz drawn.nii.gz --noise 12 --seed 3
-   dmri-denoise sample --like dwi.nii.gz drawn.nii.gz --target-bval new.bval --target-bvec new.bvec
-
-REFERENCES
-   Stein 1981, Estimation of the mean of a multivariate normal distribution, Ann Stat 9:1135 (error without truth)
-`
-
+// sampleOptions are those of sample: single voxels from a learned prior, or with like new draws of a scan.
 type sampleOptions struct {
-	run        runOptions
-	samples    int
-	noise      float64
-	smooth     float64
-	bval, bvec string
+	output              string
+	tables              tableFlags
+	like, train, mask   string
+	clean               bool
+	count, steps        int
+	sigma               float64
+	rician              bool
+	seed                uint64
+	threads             int
+	force, json         bool
+	table               *gradients.Table // requested; nil with like means the scan's own
+	trainTable, ownLike *gradients.Table
 }
 
+const mostVoxelsDrawn = 10_000_000
+
 func newSampleCommand(u *ui) *cli.Command {
+	const input, noise, output, machine = "input", "noise", "outputs", "machine and messages"
+	flags := append(tableFlagSet(input),
+		&cli.StringFlag{Name: "like", Category: input, Usage: "draw this scan again: `FILE`; its table lies beside it"},
+		&cli.StringFlag{Name: "train", Category: input, Usage: "learn the prior of single voxels from this scan, `FILE`, its table beside it, instead of from simulated tissue"},
+		&cli.BoolFlag{Name: "clean", Category: input, Usage: "the scan of --train is denoised already"},
+		&cli.StringFlag{Name: "mask", Category: input, Usage: "use voxels of the scan above zero in `FILE`"},
+		&cli.IntFlag{Name: "count", Category: output, Value: 1000, DefaultText: "1000 voxels, or 1 draw with --like", Usage: "voxels, or with --like draws, `N`"},
+		&cli.IntFlag{Name: "train-steps", Category: machine, Usage: "steps `N` of training", DefaultText: "4000"},
+		&cli.Float64Flag{Name: "sigma", Category: noise, Usage: "add noise of standard deviation `S`, in the unit of the signals (simulated tissue: white matter is about 1000 at b = 0)"},
+		&cli.BoolFlag{Name: "rician", Category: noise, Usage: "magnitude (Rician) noise instead of Gaussian noise"},
+		categorised(seedFlag("`SEED` of training and draws"), output), categorised(forceFlag(), output),
+		&cli.IntFlag{Name: "nthreads", Aliases: []string{"threads"}, Category: machine, Usage: "threads, `N` (default as for run)"},
+		categorised(jsonFlag("a summary"), machine), categorised(quietFlag(), machine), categorised(verboseFlag(), machine),
+	)
 	return &cli.Command{
-		Name: "sample", Usage: "draw new versions of a scan", ArgsUsage: "OUT.nii.gz", Description: sampleDescription,
-		Flags: append(drawFlags(),
-			&cli.StringFlag{Name: "like", Category: "input", Usage: "scan that draws are taken of, `IN.nii.gz`"},
-			&cli.StringFlag{Name: "target-bval", Category: "input", Usage: "b-values of the table to draw on, `FILE`; the scan's own if not given"},
-			&cli.StringFlag{Name: "target-bvec", Category: "input", Usage: "directions of the table to draw on, `FILE`"},
-			&cli.IntFlag{Name: "samples", Value: 1, Category: "outputs", Usage: "draws, `N` from 1 to 1000"},
-			&cli.Float64Flag{Name: "noise", Category: "outputs", Usage: "standard deviation `S` of noise to add, in the unit of the scan; 0 means none"},
-			&cli.Float64Flag{Name: "smooth", Value: 0.6, Category: "outputs", Usage: "standard deviation `V` in voxels of the window that makes errors of neighbours alike; 0 means independent"},
-		),
+		Name:      "sample",
+		Usage:     "generate diffusion signals that were never measured",
+		ArgsUsage: "OUT.nii.gz",
+		Description: `Generates signals, for testing and for augmenting data sets.
+
+Without --like: voxels of tissue for any gradient table on, between or below the shells of what the prior was learned from. A denoising diffusion model over spherical harmonic coefficients, of all shells together, is trained (a minute or two) on simulated tissue or on the scan of --train, denoised first; the reverse process then draws every voxel from pure noise at t = T-1. Voxels are independent and turned at random; signals lie between 0 and the voxel's b = 0 signal. The output is a grid of --count voxels.
+
+With --like: draws of a whole scan from the posterior of its clean signal, coherent over directions, on its own table, or on the table given from the q-space posterior. With several draws the files are OUT_sample-001.nii.gz and so on.
+
+What is generated is noise-free unless --sigma is given. Tables and a .json that says how it was made lie beside the output.
+
+EXAMPLES
+   dmri-denoise sample voxels.nii.gz --bval my.bval --bvec my.bvec --count 5000
+   dmri-denoise sample voxels.nii.gz --bval my.bval --bvec my.bvec --train dwi.nii.gz --rician --sigma 40
+   dmri-denoise sample again.nii.gz --like dwi.nii.gz --count 4 --rician --sigma 25
+
+REFERENCES
+   Ho, Jain & Abbeel 2020, Denoising diffusion probabilistic models, NeurIPS
+   Karras et al. 2022, Elucidating the design space of diffusion-based generative models, NeurIPS (preconditioning)
+   Song et al. 2021, Score-based generative modeling through stochastic differential equations, ICLR (reverse process)
+`,
+		Flags: flags,
 		Action: func(c *cli.Context) error {
 			o, err := sampleOptionsFrom(c)
 			if err != nil {
 				return err
 			}
-			return o.do(c.Context, u)
+			if o.like != "" {
+				return o.runLike(c.Context, u)
+			}
+			return o.runVoxels(c.Context, u)
 		},
 	}
 }
 
 func sampleOptionsFrom(c *cli.Context) (sampleOptions, error) {
-	o := sampleOptions{samples: c.Int("samples"), noise: c.Float64("noise"), smooth: c.Float64("smooth"), bval: c.String("target-bval"), bvec: c.String("target-bvec")}
-	const example = "dmri-denoise sample --like dwi.nii.gz drawn.nii.gz"
-	switch {
-	case c.NArg() != 1:
-		return o, usageHint(example, "sample takes one output, %d names given", c.NArg())
-	case c.String("like") == "":
-		return o, usageHint(example, "sample needs --like IN.nii.gz")
-	case o.samples < 1 || o.samples > 1000:
-		return o, usagef("--samples %d: must be from 1 to 1000", o.samples)
-	case !(o.noise >= 0) || math.IsInf(o.noise, 0):
-		return o, usagef("--noise %g: must not be negative", o.noise)
-	case !(o.smooth >= 0 && o.smooth <= 5):
-		return o, usagef("--smooth %g: must be from 0 to 5 voxels", o.smooth)
-	case (o.bval == "") != (o.bvec == ""):
-		return o, usageHint("give both", "--target-bval and --target-bvec belong together")
+	o := sampleOptions{
+		tables: tableFlagsFrom(c), like: c.String("like"), train: c.String("train"), mask: c.String("mask"), clean: c.Bool("clean"),
+		count: c.Int("count"), steps: c.Int("train-steps"), sigma: c.Float64("sigma"), rician: c.Bool("rician"),
+		seed: c.Uint64("seed"), force: c.Bool("force"), json: c.Bool("json"),
 	}
-	for _, f := range []string{o.bval, o.bvec} {
-		if f == "" {
-			continue
-		}
-		if err := checkInput(f); err != nil {
-			return o, err
-		}
+	if c.NArg() != 1 {
+		return o, usageHint("dmri-denoise sample voxels.nii.gz --bval my.bval --bvec my.bvec", "sample takes one output image, %d names given", c.NArg())
+	}
+	o.output = c.Args().First()
+	if err := checkImageName("output", o.output); err != nil {
+		return o, err
+	}
+	if o.like != "" && !c.IsSet("count") {
+		o.count = 1
 	}
 	var err error
-	o.run, err = drawOptionsFrom(c, c.String("like"), c.Args().First())
-	return o, err
-}
-
-// stem returns the name of draw k without its ending, and the ending.
-func (o sampleOptions) stem(k int) (string, string) {
-	stem, suffix := imageStem(o.run.output)
-	if o.samples > 1 {
-		stem = fmt.Sprintf("%s_%d", stem, k+1)
+	if o.threads, err = threadCount(c.Int("nthreads"), c.IsSet("nthreads"), os.Getenv); err != nil {
+		return o, err
 	}
-	return stem, suffix
-}
-
-func (o sampleOptions) outputs() []string {
-	var out []string
-	for k := range o.samples {
-		stem, suffix := o.stem(k)
-		out = append(out, stem+".bval", stem+".bvec", stem+".json", stem+suffix)
+	if err := o.validate(); err != nil {
+		return o, err
 	}
-	return out
+	return o, o.readTables()
 }
 
-func (o sampleOptions) do(ctx context.Context, u *ui) error {
-	var target *gradients.Table
-	if o.bval != "" {
-		var err error
-		if target, err = gradients.Read(gradients.Files{BVal: o.bval, BVec: o.bvec}, gradients.Options{}); err != nil {
+// validate checks what needs no content of files.
+func (o *sampleOptions) validate() error {
+	most := mostVoxelsDrawn
+	if o.like != "" {
+		most = mostSamples
+	}
+	switch {
+	case o.count < 1 || o.count > most:
+		return usagef("--count %d: must be from 1 to %d", o.count, most)
+	case o.steps < 0 || o.steps > 1_000_000:
+		return usagef("--train-steps %d: must be from 1 to 1000000", o.steps)
+	case !(o.sigma >= 0) || math.IsInf(o.sigma, 0):
+		return usagef("--sigma %g: must not be negative", o.sigma)
+	case o.rician && o.sigma == 0:
+		return usageHint("give the noise level with --sigma", "--rician adds no noise without --sigma")
+	case o.like != "" && o.train != "":
+		return usagef("--like and --train exclude each other: draws of a scan need no training")
+	case o.like != "" && o.steps != 0:
+		return usagef("--train-steps is about single voxels, not about --like")
+	case o.clean && o.train == "":
+		return usagef("--clean is about the scan of --train")
+	case o.mask != "" && o.like == "" && o.train == "":
+		return usagef("--mask is about the scan of --train or --like")
+	case o.like == "" && o.tables.grad == "" && (o.tables.bval == "" || o.tables.bvec == ""):
+		return usageHint("--bval FILE --bvec FILE, or --grad FILE", "sample needs the gradient table that signals are wanted for")
+	}
+	if err := o.tables.validate(); err != nil {
+		return err
+	}
+	if err := o.tables.checkFiles(); err != nil {
+		return err
+	}
+	for _, file := range []string{o.like, o.train, o.mask} {
+		if file == "" {
+			continue
+		}
+		if err := checkInput(file); err != nil {
 			return err
 		}
 	}
-	files := newOutputs(o.run.force)
+	if o.like == "" {
+		if _, ok := voxelGrid(o.count); !ok {
+			return usageHint(fmt.Sprintf("--count %d", (o.count+99)/100*100), "--count %d: that many voxels form no grid that an image can have", o.count)
+		}
+	}
+	return checkOutputs(append(o.besides(), o.images()...), []string{o.like, o.train, o.mask, o.tables.bval, o.tables.bvec, o.tables.grad}, o.force)
+}
+
+// readTables reads the table asked for and that of the scan.
+func (o *sampleOptions) readTables() error {
+	var err error
+	beside := tableFlags{b0Threshold: o.tables.b0Threshold, scaling: o.tables.scaling}
+	if o.tables.given() {
+		if o.table, err = o.tables.read(o.like); err != nil {
+			return err
+		}
+		if o.table.Len() == 0 {
+			return badInputHint("give at least one b-value", "%v: the table is empty", o.table.Files)
+		}
+	}
+	switch {
+	case o.train != "":
+		o.trainTable, err = beside.read(o.train)
+	case o.like != "":
+		o.ownLike, err = beside.read(o.like)
+	}
+	return err
+}
+
+// images lists the images to write, besides the files that lie beside them.
+func (o *sampleOptions) images() []string {
+	if o.count == 1 || o.like == "" {
+		return []string{o.output}
+	}
+	return imputeFlags{samples: o.count}.sampleNames(o.output)
+}
+
+func (o *sampleOptions) besides() []string {
+	stem, _ := imageStem(o.output)
+	return []string{stem + ".bval", stem + ".bvec", stem + ".json"}
+}
+
+// voxelGrid returns the two sides nearest to each other whose product is n.
+func voxelGrid(n int) ([2]int, bool) {
+	side := int(math.Sqrt(float64(n)))
+	for n%side != 0 {
+		side--
+	}
+	return [2]int{n / side, side}, n/side <= math.MaxInt16
+}
+
+// sampleRecord is the .json beside the output, and --json.
+type sampleRecord struct {
+	Program  string            `json:"program"`
+	Version  string            `json:"version"`
+	Kind     string            `json:"kind"`
+	Source   string            `json:"source"`
+	Count    int               `json:"count"`
+	Seed     uint64            `json:"seed"`
+	Sigma    float64           `json:"sigma"`
+	Rician   bool              `json:"rician"`
+	Images   []string          `json:"images"`
+	Training *synthesis.Report `json:"training,omitempty"`
+	Notes    []string          `json:"notes,omitempty"`
+}
+
+func (o *sampleOptions) record(kind, source string) sampleRecord {
+	return sampleRecord{Program: programName, Version: programVersion(), Kind: kind, Source: source, Count: o.count, Seed: o.seed, Sigma: o.sigma, Rician: o.rician, Images: o.images()}
+}
+
+// write stages tables, record and images and gives them their names together; next makes the images one after another.
+func (o *sampleOptions) write(ctx context.Context, u *ui, table *gradients.Table, r sampleRecord, next func(k int) (*nifti.Image, error)) error {
+	files := newOutputs(o.force)
 	defer files.discard()
-	bar := newProgress(u)
-	defer bar.finish()
-	d, err := takeDraws(ctx, u, bar, o.run, o.outputs())
+	names := o.besides()
+	text, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return err
 	}
-	var transfer *transfer
-	if target != nil {
-		if transfer, err = o.learnTransfer(ctx, d, target); err != nil {
+	for k, name := range o.images() {
+		im, err := next(k)
+		if err != nil {
 			return err
 		}
-	}
-	for k := range o.samples {
-		bar.report("draws", k, o.samples)
-		if err := o.one(ctx, files, d, transfer, k); err != nil {
+		if o.sigma > 0 {
+			synthesis.AddNoise(im.Voxels(), o.sigma, o.rician, o.seed, uint64(k))
+		}
+		if k == 0 {
+			bval, err := files.plan(names[0])
+			if err != nil {
+				return err
+			}
+			bvec, err := files.plan(names[1])
+			if err != nil {
+				return err
+			}
+			affine, _ := im.Header.Affine()
+			if err := table.Export(bval, bvec, affine, false); err != nil {
+				return err
+			}
+			if err := files.write(names[2], append(text, '\n')); err != nil {
+				return err
+			}
+		}
+		staged, err := files.plan(name)
+		if err != nil {
 			return err
+		}
+		if err := im.Write(ctx, staged, nifti.WriteOptions{Threads: o.threads}); err != nil {
+			return fmt.Errorf("write %s: %w", name, err)
 		}
 	}
 	if err := files.commit(); err != nil {
 		return err
 	}
-	bar.finish()
-	u.say("wrote %d draws of %s", o.samples, o.run.input)
+	if o.json {
+		return u.printJSON(r)
+	}
+	u.say("wrote %s", joinNames(o.images()))
 	return nil
 }
 
-// transfer takes signals to another table.
-type transfer struct {
-	table   *gradients.Table
-	targets *impute.Targets
-	given   *impute.QConditional
-}
-
-// learnTransfer learns the q-space model from the denoised foreground.
-func (o sampleOptions) learnTransfer(ctx context.Context, d *drawn, table *gradients.Table) (*transfer, error) {
-	affine, _ := d.scan.image.Header.Affine()
-	own, target := d.table.ToFSL(affine), table.ToFSL(affine)
-	drawer := d.posterior.NewDrawer()
-	row := make([]float32, own.Len())
-	var rows []float32
-	for r, v := range d.posterior.Grid.Voxel {
-		if d.result.Foreground[v] {
-			drawer.Mean(row, r)
-			for _, x := range row {
-				rows = append(rows, x/d.result.Sigma.Volume(0)[v])
-			}
-		}
+func joinNames(names []string) string {
+	if len(names) == 1 {
+		return names[0]
 	}
-	wrong := func(err error) error {
-		return badInputHint("give a table within the scan's b-values", "%s: %w", o.bval, err)
-	}
-	model, err := impute.NewQModel(ctx, rows, own, impute.QOptions{B0Threshold: o.run.tables.b0Threshold, Threads: o.run.threads})
-	if err != nil {
-		return nil, wrong(err)
-	}
-	targets, err := impute.NewTargets(model, target, false)
-	if err != nil {
-		return nil, wrong(err)
-	}
-	given, err := model.Given(own, targets.Points)
-	if err != nil {
-		return nil, wrong(err)
-	}
-	return &transfer{target, targets, given}, nil
-}
-
-// one makes and stages draw k.
-func (o sampleOptions) one(ctx context.Context, files *outputs, d *drawn, t *transfer, k int) error {
-	table := d.table
-	if t != nil {
-		table = t.table
-	}
-	im := d.scan.image.Like(table.Len())
-	fields := d.posterior.Fields(k, o.smooth)
-	sigma := d.result.Sigma.Volume(0)
-	grid := d.posterior.Grid
-	err := signals.EachRange(ctx, grid.Len(), 256, o.run.threads, func(_, from, to int) error {
-		drawer, row, out := d.posterior.NewDrawer(), make([]float32, d.table.Len()), make([]float32, table.Len())
-		var voxel *impute.QVoxel
-		var points, made []float64
-		if t != nil {
-			voxel, points, made = t.given.NewVoxel(), make([]float64, t.targets.Points.Len()), make([]float64, table.Len())
-		}
-		for r := from; r < to; r++ {
-			drawer.DrawFrom(row, r, k, fields)
-			v := grid.Voxel[r]
-			copy(out, row)
-			if t != nil {
-				for i := range row {
-					row[i] /= sigma[v]
-				}
-				voxel.Read(row)
-				voxel.Mean(points)
-				t.targets.Combine(made, points)
-				for i, x := range made {
-					if d.result.Summary.RicianCorrected {
-						x = max(x, 0)
-					}
-					out[i] = float32(x) * sigma[v]
-				}
-			}
-			o.addNoise(out, v, k, d.result.Summary.RicianCorrected)
-			for i, x := range out {
-				im.Volume(i)[v] = x
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return o.stage(ctx, files, d, table, im, k)
-}
-
-// addNoise adds Gaussian noise, or makes the magnitude of the signal with noise
-// in both channels.
-func (o sampleOptions) addNoise(out []float32, voxel int32, k int, magnitude bool) {
-	if o.noise == 0 {
-		return
-	}
-	const noiseStream = 0x5851f42d4c957f2d
-	rng := rand.New(rand.NewPCG(o.run.seed^noiseStream, uint64(voxel)<<16|uint64(k)))
-	for i, x := range out {
-		a := float64(x) + o.noise*rng.NormFloat64()
-		if magnitude {
-			a = math.Hypot(a, o.noise*rng.NormFloat64())
-		}
-		out[i] = float32(a)
-	}
-}
-
-func (o sampleOptions) stage(ctx context.Context, files *outputs, d *drawn, table *gradients.Table, im *nifti.Image, k int) error {
-	stem, suffix := o.stem(k)
-	bval, err := files.plan(stem + ".bval")
-	if err != nil {
-		return err
-	}
-	bvec, err := files.plan(stem + ".bvec")
-	if err != nil {
-		return err
-	}
-	affine, _ := im.Header.Affine()
-	if err := table.Export(bval, bvec, affine, false); err != nil {
-		return err
-	}
-	data, err := encodeJSON(map[string]any{
-		"Description": "draw from the posterior of a diffusion series; not a measurement", "Draw": k + 1, "RandomSeed": o.run.seed, "NoiseAdded": o.noise,
-		"ErrorSmoothing": o.smooth, "Sources": []string{filepath.Base(o.run.input)}, "SoftwareName": programName, "SoftwareVersion": programVersion(),
-		"DenoiseSummary": d.result.Summary,
-	})
-	if err != nil {
-		return err
-	}
-	if err := files.write(stem+".json", data); err != nil {
-		return err
-	}
-	staged, err := files.plan(stem + suffix)
-	if err != nil {
-		return err
-	}
-	return im.Write(ctx, staged, nifti.WriteOptions{Threads: o.run.threads})
+	return fmt.Sprintf("%s to %s", names[0], names[len(names)-1])
 }

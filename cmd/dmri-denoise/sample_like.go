@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+
+	"github.com/dmri-denoise/dmri-denoise/denoise"
+	"github.com/dmri-denoise/dmri-denoise/denoise/signals"
+	"github.com/dmri-denoise/dmri-denoise/nifti"
+)
+
+// runLike draws a scan again.
+func (o sampleOptions) runLike(ctx context.Context, u *ui) error {
+	limitThreads(o.threads)
+	im, err := nifti.ReadImage(ctx, o.like, nifti.ReadOptions{})
+	if err != nil {
+		return err
+	}
+	_, _, _, nt := im.Dims()
+	if err := o.ownLike.Check(nt); err != nil {
+		return err
+	}
+	bar := newProgress(u)
+	defer bar.finish()
+	settings := o.denoising(u, bar)
+	if o.mask != "" {
+		if settings.Mask, err = loadMask(ctx, o.mask); err != nil {
+			return err
+		}
+	}
+	if o.table != nil {
+		return o.drawTarget(ctx, u, im, settings)
+	}
+	return o.drawOwn(ctx, u, im, settings)
+}
+
+// drawTarget draws on another table, from the q-space posterior.
+func (o sampleOptions) drawTarget(ctx context.Context, u *ui, im *nifti.Image, settings denoise.Options) error {
+	settings.Imputing = denoise.Imputing{Mode: denoise.ImputeAuto, Target: o.table, Samples: o.count}
+	result, err := denoise.Run(ctx, im, o.ownLike, settings)
+	if err != nil {
+		files := runOptions{input: o.like}
+		files.impute.target.bval = o.tables.bval
+		return explainDenoise(files, err)
+	}
+	r := o.record("draws of a scan on another table", o.like)
+	return o.write(ctx, u, o.table, r, func(k int) (*nifti.Image, error) { return result.Imputed.TargetSamples[k], nil })
+}
+
+// drawOwn draws on the scan's own table, from the calibrated posterior of the denoised scan.
+func (o sampleOptions) drawOwn(ctx context.Context, u *ui, im *nifti.Image, settings denoise.Options) error {
+	result, p, err := denoise.Draws(ctx, im, o.ownLike, settings)
+	if err != nil {
+		return explainDenoise(runOptions{input: o.like}, err)
+	}
+	_, _, _, nt := im.Dims()
+	size := len(im.Volume(0))
+	r := o.record("draws of a scan", o.like)
+	r.Notes = []string{"draws are joint over the directions of a voxel; voxels are drawn independently of each other"}
+	return o.write(ctx, u, o.ownLike, r, func(k int) (*nifti.Image, error) {
+		out := result.Denoised.Like(nt)
+		copy(out.Voxels(), result.Denoised.Voxels())
+		err := signals.EachRange(ctx, p.Grid.Len(), 256, o.threads, func(_, from, to int) error {
+			d, row := p.NewDrawer(), make([]float32, nt)
+			for i := from; i < to; i++ {
+				d.Draw(row, i, k)
+				for n, x := range row {
+					out.Voxels()[n*size+int(p.Grid.Voxel[i])] = x
+				}
+			}
+			return nil
+		})
+		return out, err
+	})
+}

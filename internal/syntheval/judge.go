@@ -1,0 +1,122 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/dmri-denoise/dmri-denoise/denoise/synthesis"
+	"github.com/dmri-denoise/dmri-denoise/gradients"
+)
+
+// judged is what one case showed.
+type judged struct {
+	*voxels
+	model    *synthesis.Model
+	made     []float32
+	features []row
+	learning time.Duration // wall time
+	drawing  time.Duration
+	copies   copies
+	outside  float64 // share of generated signals below 0 or above b = 0
+}
+
+type row struct {
+	name         string
+	made, within float64 // distance to the held-out voxels, of the generated and of the training voxels
+	mean         [3]float64
+}
+
+// copies compares distances to the nearest training voxel.
+type copies struct {
+	made, held float64 // medians
+	closer     float64 // share of generated voxels nearer than the nearest percentile of held-out ones
+}
+
+// judge learns from the training voxels, draws as many as are held out, at least
+// 2000, and compares.
+func (e *evaluation) judge(v *voxels) (*judged, error) {
+	j := &judged{voxels: v}
+	start := time.Now()
+	var err error
+	j.model, err = synthesis.Learn(e.ctx, synthesis.Source{Rows: v.train, Table: v.table, Groups: v.groups},
+		synthesis.Options{Seed: 1, Threads: e.threads, Steps: e.steps, Logger: e.log})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", v.name, err)
+	}
+	j.learning, start = time.Since(start), time.Now()
+	n := max(2000, len(v.test)/v.table.Len())
+	drawn, err := j.model.Draw(e.ctx, n, synthesis.DrawOptions{Seed: 2, Threads: e.threads})
+	if err != nil {
+		return nil, err
+	}
+	if j.made, err = drawn.Signals(e.ctx, v.table, 0, e.threads); err != nil {
+		return nil, err
+	}
+	j.drawing = time.Since(start)
+	return j, j.compare()
+}
+
+func (j *judged) compare() error {
+	var all [3][]feature // generated, held out, training
+	for i, rows := range [][]float32{j.made, j.test, j.train} {
+		var err error
+		if all[i], err = featuresOf(rows, j.table); err != nil {
+			return fmt.Errorf("%s: %w", j.name, err)
+		}
+	}
+	for f := range all[0] {
+		r := row{name: all[0][f].name, made: distance(all[0][f].values, all[1][f].values), within: distance(all[2][f].values, all[1][f].values)}
+		for i := range all {
+			r.mean[i] = quantile(all[i][f].values, 0.5)
+		}
+		j.features = append(j.features, r)
+	}
+	made, held := nearest(head(all[0], 1000), all[2]), nearest(head(all[1], 1000), all[2])
+	j.copies = copies{made: quantile(made, 0.5), held: quantile(held, 0.5)}
+	bound := quantile(held, 0.01)
+	for _, d := range made {
+		if d < bound {
+			j.copies.closer += 1 / float64(len(made))
+		}
+	}
+	j.bounds()
+	return nil
+}
+
+// head takes voxels evenly spread, n at most.
+func head(f []feature, n int) []feature {
+	out := make([]feature, len(f))
+	total := len(f[0].values)
+	n = min(n, total)
+	for i := range f {
+		out[i].name = f[i].name
+		for k := range n {
+			out[i].values = append(out[i].values, f[i].values[k*total/n])
+		}
+	}
+	return out
+}
+
+// bounds counts generated signals that no tissue has.
+func (j *judged) bounds() {
+	b0 := j.table.Shells(gradients.DefaultB0Threshold).All[0].Volumes[0]
+	d := j.table.Len()
+	for i, x := range j.made {
+		if x < 0 || x > j.made[i/d*d+b0] {
+			j.outside += 1 / float64(len(j.made))
+		}
+	}
+}
+
+// table prints the distances.
+func (j *judged) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "| %s | median generated | held out | distance D | of the training voxels |\n|---|---|---|---|---|\n", j.name)
+	for _, r := range j.features {
+		fmt.Fprintf(&b, "| %s | %s | %s | %.3f | %.3f |\n", r.name, short(r.mean[0]), short(r.mean[1]), r.made, r.within)
+	}
+	return b.String()
+}
+
+func short(v float64) string { return fmt.Sprintf("%.3g", v) }
