@@ -26,7 +26,7 @@ PLATFORMS  ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 # The race detector needs cgo and a C compiler; without one `make check` says so and goes on.
 RACE_PKGS  ?= ./...
 
-.PHONY: all build demo pictures generate test check fmt-check vet staticcheck tidy-check race bench eval eval-downstream eval-hcp eval-impute eval-learned eval-trust eval-uncertainty binaries release release-check throughput clean help
+.PHONY: all build demo pictures generate test check fmt-check vet staticcheck tidy-check race bench eval eval-downstream eval-hcp eval-impute eval-learned eval-synthesis eval-trust eval-uncertainty binaries release release-check throughput clean help
 
 all: build
 
@@ -112,6 +112,9 @@ eval-uncertainty: ## measure posterior draws and fibre cones on phantoms (docs/u
 
 eval-impute: ## hold out directions, spoil slices, compare with SH and GP peers; writes docs/imputation.md
 	$(GO) run ./internal/imputeeval -data ../shared/data -out docs/imputation.md -picture $(PICTURES)/imputed_slices.png -threads $(THREADS)
+
+eval-synthesis: ## judge generated voxels against held-out ones; writes docs/synthesis.md
+	$(GO) run ./internal/syntheval -data ../shared/data -out docs/synthesis.md -threads $(THREADS)
 
 eval-trust: build ## measure lesions (beside dwidenoise) and memory, write docs/trust.md (TRUST_ARGS=-hcp for the largest scan)
 	$(GO) run ./internal/trusteval -bin $(BIN) -threads $(THREADS) $(TRUST_ARGS)
