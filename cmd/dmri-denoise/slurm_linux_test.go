@@ -224,7 +224,7 @@ func TestSlurmNodeLossAndTimeLimit(t *testing.T) {
 	slurm(t, "scontrol", "update", "NodeName="+node, "State=DOWN", "Reason=test")
 	t.Logf("node %s lost while %s ran", node, element)
 	s.hurry(q, element)
-	slurm(t, "scontrol", "update", "NodeName="+node, "State=RESUME")
+	s.takeBack(node)
 	s.waitForAttempt(q, 0, 2)
 	s.noImage("cluster/sub-01/dwi")
 	s.halt(p)
@@ -237,6 +237,20 @@ func TestSlurmNodeLossAndTimeLimit(t *testing.T) {
 	s.noImage("cluster/sub-01/dwi")
 	s.run(0, "batch", "resume", plan)
 	s.compare("local", "cluster")
+}
+
+// takeBack puts a node that is down into service, unless it has come back by itself.
+func (s *slurmSite) takeBack(node string) {
+	s.t.Helper()
+	var err error
+	for range 100 {
+		if state := slurm(s.t, "sinfo", "--noheader", "--nodes="+node, "--format=%T"); !strings.Contains(state, "down") {
+			return
+		}
+		_, err = batch.Client(context.Background(), "scontrol", "update", "NodeName="+node, "State=RESUME")
+		time.Sleep(100 * time.Millisecond)
+	}
+	s.t.Fatalf("node %s stays down: %v", node, err)
 }
 
 // halt stops the processes of the first task's worker where they stand.
