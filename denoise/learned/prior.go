@@ -192,5 +192,5 @@ func (m *Model) weights() []float64 {
 	if m.Weights != nil {
 		return m.Weights
 	}
-	return ones()
+	return ones(FamilyCount)
 }

@@ -43,15 +43,19 @@ func main() {
 	flag.IntVar(&e.seeds, "seeds", 3, "seeds of each case")
 	out := flag.String("out", "docs/learned-prior.md", "page to write")
 	model := flag.String("train", "", "make the model that comes with the program, as this file")
+	unseenModel := flag.String("train-unseen", "", "make the shipped model of directions that were not measured, as this file")
 	flag.Parse()
 	fastblas.Register()
 	var stop context.CancelFunc
 	e.ctx, stop = signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	var err error
-	if *model != "" {
+	switch {
+	case *model != "":
 		err = e.trainShipped(*model)
-	} else {
+	case *unseenModel != "":
+		err = e.trainUnseen(*unseenModel)
+	default:
 		err = e.write(*out)
 	}
 	if err != nil {
