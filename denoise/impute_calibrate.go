@@ -80,8 +80,8 @@ const (
 	nominalWidth     = 1.6448536269514722
 )
 
-// heldVolumes picks one in twelve directions of each shell.
-func (j *imputation) heldVolumes(table *gradients.Table) []int {
+// heldVolumes picks one in so many directions of each shell, from the first-th.
+func (j *imputation) heldVolumes(table *gradients.Table, oneIn, first int) []int {
 	var held []int
 	shells := table.Shells(j.o.B0Threshold)
 	var weighted [][]int
@@ -98,7 +98,7 @@ func (j *imputation) heldVolumes(table *gradients.Table) []int {
 			continue
 		}
 		for k, v := range volumes {
-			if k%heldOneIn == heldOneIn/2 {
+			if k%oneIn == first {
 				held = append(held, v)
 			}
 		}
@@ -157,7 +157,11 @@ type trial struct {
 // newTrial holds out one in twelve directions of a series, nil if no shell can
 // spare any.
 func (j *imputation) newTrial(r *Result) *trial {
-	held := j.heldVolumes(j.keptTable)
+	return j.trialOf(r, j.heldVolumes(j.keptTable, heldOneIn, heldOneIn/2))
+}
+
+// trialOf holds out some directions, nil if none.
+func (j *imputation) trialOf(r *Result, held []int) *trial {
 	if len(held) == 0 {
 		return nil
 	}

@@ -76,9 +76,9 @@ func (j *imputation) chooseUnseen(ctx context.Context, t *trial) (*correction, e
 	if err != nil {
 		return nil, err
 	}
-	model, fixed := j.o.Unseen, true
+	model := j.o.Unseen
 	if model == nil {
-		model, fixed = unseen.Embedded(), false
+		model = unseen.Embedded()
 	}
 	known, wanted := t.measured(s), make([]bool, s.Grid.Len())
 	for r, v := range s.Grid.Voxel {
@@ -90,21 +90,15 @@ func (j *imputation) chooseUnseen(ctx context.Context, t *trial) (*correction, e
 		return nil, err
 	}
 	c := &correction{model: model, beyond: s.Error, shells: t.table.Select(t.rest).Shells(j.o.B0Threshold).All}
-	var all learned.Comparison
-	var each []learned.Comparison
-	if fixed {
-		all, each = evidence.JudgeAs(ones(unseen.EstimateCount), s.Shells())
-	} else {
-		var weights []float64
-		weights, all, each = evidence.Judge(s.Shells())
-		c.weights = append(weights, 1)
-	}
+	weights, all, each := evidence.Judge(s.Shells())
+	c.weights = append(weights, 1)
 	j.summary.Unseen = &UnseenSummary{Model: model.Origin.Kind, All: comparisonOf(all), Weights: c.weights}
-	return c, j.useUnseen(c, all, each)
+	j.useUnseen(c, all, each)
+	return c, nil
 }
 
 // useUnseen decides by shell.
-func (j *imputation) useUnseen(c *correction, all learned.Comparison, each []learned.Comparison) error {
+func (j *imputation) useUnseen(c *correction, all learned.Comparison, each []learned.Comparison) {
 	wanted, gain := j.o.Prior == PriorLearned, 0.0
 	for i, s := range c.shells {
 		use := each[i].Wins() || wanted && each[i].Gain > 0
@@ -127,16 +121,6 @@ func (j *imputation) useUnseen(c *correction, all learned.Comparison, each []lea
 			j.summary.Unseen.Shells[i].Used = false
 		}
 	}
-	return nil
-}
-
-// ones returns n weights of 1.
-func ones(n int) []float64 {
-	w := make([]float64, n)
-	for i := range w {
-		w[i] = 1
-	}
-	return w
 }
 
 // measured tells the measurements of the directions held out, in σ; of a

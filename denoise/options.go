@@ -70,7 +70,7 @@ type Options struct {
 	Rician       RicianMode         // magnitude image or not
 	Prior        PriorMode          // zero value means the one with the lower estimated risk
 	Model        *learned.Model     // of the learned prior, taken as it is; nil means the one shipped, weighed on the scan
-	Unseen       *unseen.Model      // of directions that were not measured, taken as it is; nil means the one shipped, weighed on the scan
+	Unseen       *unseen.Model      // of directions that were not measured, weighed on the scan; nil means the one shipped
 	Schedule     diffusion.Schedule // zero value means cosine with 1000 timesteps
 	Sampler      Sampler            // zero value means the posterior mean
 	SamplerSteps int                // evaluations of the samplers other than Mean; 0 means 50 for SDE, 200 for Ancestral, 100 for DDIM

@@ -11,8 +11,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/dmri-denoise/dmri-denoise/denoise"
-	"github.com/dmri-denoise/dmri-denoise/denoise/learned"
-	"github.com/dmri-denoise/dmri-denoise/diffusion/net"
 	"github.com/dmri-denoise/dmri-denoise/nifti"
 )
 
@@ -148,17 +146,17 @@ func runTrain(ctx context.Context, u *ui, o trainOptions) error {
 	}
 	if name := o.fromFile(); name != "" {
 		var err error
-		if settings.From, settings.State, err = readModel(name); err != nil {
+		if settings.From, err = readModel(name); err != nil {
 			return err
 		}
 	}
 	started := time.Now()
-	model, state, report, err := denoise.Train(ctx, len(o.inputs), o.load, settings)
+	models, report, err := denoise.Train(ctx, len(o.inputs), o.load, settings)
 	if err != nil {
 		return explainTrain(err)
 	}
 	var b bytes.Buffer
-	if err := model.Write(&b, state); err != nil {
+	if err := models.Write(&b); err != nil {
 		return err
 	}
 	if err := files.write(o.out, b.Bytes()); err != nil {
@@ -172,6 +170,12 @@ func runTrain(ctx context.Context, u *ui, o trainOptions) error {
 		report.HeldOut, report.Gaussian, report.Before, report.After)
 	if report.After >= report.Before {
 		u.say("training found nothing better than what it started from")
+	}
+	if r := report.Unseen; r != nil {
+		u.say("directions not measured: error on %d samples held out, over what the gaussian prediction expects: gaussian %.4f, before training %.4f, after %.4f",
+			r.HeldOut, r.Gaussian, r.Before, r.After)
+	} else {
+		u.say("directions not measured: the scans can spare none to learn from, so the model has no network for them")
 	}
 	u.say("wrote %s (%.1f s)", o.out, time.Since(started).Seconds())
 	if o.json {
@@ -217,15 +221,15 @@ func explainTrain(err error) error {
 }
 
 // readModel reads a model file.
-func readModel(name string) (*learned.Model, *net.State, error) {
+func readModel(name string) (*denoise.Models, error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, nil, badInput(err)
+		return nil, badInput(err)
 	}
 	defer f.Close()
-	m, state, err := learned.ReadModel(f)
+	m, err := denoise.ReadModels(f)
 	if err != nil {
-		return nil, nil, badInputHint("give a model that train of this version wrote", "%s: %w", name, err)
+		return nil, badInputHint("give a model that train of this version wrote", "%s: %w", name, err)
 	}
-	return m, state, nil
+	return m, nil
 }

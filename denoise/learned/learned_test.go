@@ -380,7 +380,7 @@ func TestTrainingBySUREKeepsTheBest(t *testing.T) {
 func TestModelFile(t *testing.T) {
 	m := untrained(t)
 	m.Weights = ones(FamilyCount)
-	m.Loss = []Point{Step: {0, Train: 0, HeldOut: 1}, {10, 0.5, 0.6}}
+	m.Loss = []Point{{HeldOut: 1}, {Step: 10, Train: 0.5, HeldOut: 0.6}}
 	m.Origin = Origin{Kind: "scans", Seed: 4, Scans: []string{"a"}, BVals: []float64{0, 1000}}
 	var b bytes.Buffer
 	if err := m.Write(&b, nil); err != nil {

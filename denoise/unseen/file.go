@@ -41,19 +41,25 @@ func ReadModel(r io.Reader) (*Model, *net.State, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	m, err := FromSaved(s)
+	return m, s.State, err
+}
+
+// FromSaved makes a model of what a file holds.
+func FromSaved(s *net.Saved) (*Model, error) {
 	var h meta
 	if err := json.Unmarshal(s.Meta, &h); err != nil {
-		return nil, nil, fmt.Errorf("%w: its description: %v", net.ErrFormat, err)
+		return nil, fmt.Errorf("%w: its description: %v", net.ErrFormat, err)
 	}
 	c := s.Network.Config()
 	if h.Unseen != FeatureVersion || c.In != inCount || c.Out != outCount {
-		return nil, nil, fmt.Errorf("%w: its network of unseen directions is for features of version %d (%d in, %d out), this program has version %d (%d in, %d out): train it anew",
+		return nil, fmt.Errorf("%w: its network of unseen directions is for features of version %d (%d in, %d out), this program has version %d (%d in, %d out): train it anew",
 			net.ErrFormat, h.Unseen, c.In, c.Out, FeatureVersion, inCount, outCount)
 	}
 	if len(h.Shift) != StaticCount || len(h.Scale) != StaticCount {
-		return nil, nil, fmt.Errorf("%w: its description has %d and %d scales of features, want %d", net.ErrFormat, len(h.Shift), len(h.Scale), StaticCount)
+		return nil, fmt.Errorf("%w: its description has %d and %d scales of features, want %d", net.ErrFormat, len(h.Shift), len(h.Scale), StaticCount)
 	}
-	return &Model{Net: s.Network, Shift: h.Shift, Scale: h.Scale, Loss: h.Loss, Origin: h.Origin}, s.State, nil
+	return &Model{Net: s.Network, Shift: h.Shift, Scale: h.Scale, Loss: h.Loss, Origin: h.Origin}, nil
 }
 
 // embedded is made by `go run ./internal/learneval -train-unseen`, from nothing

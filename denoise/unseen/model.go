@@ -43,13 +43,6 @@ func NewModel(static []float32, hidden, blocks int, rng *rand.Rand) (*Model, err
 	return m, nil
 }
 
-// clone returns a copy with weights of its own.
-func (m *Model) clone() *Model {
-	c := *m
-	c.Net = m.Net.Clone()
-	return &c
-}
-
 // compress takes the square root of large differences; other features are
 // compressed already.
 func compress(v float32, feature int) float32 {

@@ -24,6 +24,19 @@ func (m *Model) Train(ctx context.Context, train, heldOut *Samples, o net.TrainO
 	}, o)
 }
 
+// HeldOutLoss is the loss that training watches, of samples held out.
+func (m *Model) HeldOutLoss(ctx context.Context, heldOut *Samples) (float64, error) {
+	o := net.TrainOptions{Rng: rand.New(rand.NewPCG(1, 1))}.WithDefaults()
+	return newTrainer(m, o).loss(ctx, heldOut)
+}
+
+// Clone returns a copy with weights of its own.
+func (m *Model) Clone() *Model {
+	c := *m
+	c.Net = m.Net.Clone()
+	return &c
+}
+
 // trainer is what steps share.
 type trainer struct {
 	m     *Model

@@ -18,7 +18,8 @@ import (
 const (
 	unseenSeed    = 1
 	unseenSteps   = 8000
-	unseenSamples = 8000 // of each scan
+	unseenSamples = 6000 // of each scan
+	unseenTimes   = 3    // as many scans of each kind as the other model is trained on
 	unseenPoints  = 8    // of each voxel
 )
 
@@ -29,7 +30,7 @@ func (e *evaluation) trainUnseen(file string) error {
 	train, held := &unseen.Samples{}, &unseen.Samples{}
 	number := 0
 	for _, r := range recipe {
-		for i := range r.count {
+		for i := range unseenTimes * r.count {
 			seed := r.first + uint64(i)
 			k, err := r.make(e.ctx, seed)
 			if err != nil {
@@ -62,7 +63,7 @@ func (e *evaluation) trainUnseen(file string) error {
 		return err
 	}
 	m.Origin = learned.Origin{Kind: "simulations", Seed: unseenSeed}
-	m.Loss, _, err = m.Train(e.ctx, train, held, learned.TrainOptions{Steps: unseenSteps, Rate: 2e-3, Decay: 0.01, Every: 250, Patience: 40, Rng: rng, Threads: e.threads})
+	m.Loss, _, err = m.Train(e.ctx, train, held, learned.TrainOptions{Steps: unseenSteps, Rate: 2e-3, Decay: 0.05, Every: 250, Patience: 12, Rng: rng, Threads: e.threads})
 	if err != nil {
 		return err
 	}
