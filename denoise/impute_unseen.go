@@ -16,11 +16,19 @@ import (
 // with the Gaussian one that it corrects: mean squared errors in σ² on
 // measurements that were held out, their noise taken off.
 type UnseenSummary struct {
-	Model   string            `json:"model"` // where the network comes from
-	All     LearnedComparison `json:"all"`
-	Shells  []LearnedShell    `json:"by_shell"`
-	Used    bool              `json:"used"`
-	Weights []float64         `json:"weights,omitempty"` // of the corrections, found on this scan
+	Model      string            `json:"model"` // simulations, scans, or this scan
+	All        LearnedComparison `json:"all"`
+	Shells     []LearnedShell    `json:"by_shell"`
+	Used       bool              `json:"used"`
+	Weights    []float64         `json:"weights,omitempty"` // of the corrections, found on this scan
+	Candidates []UnseenCandidate `json:"candidates"`
+	Training   *UnseenReport     `json:"training,omitempty"` // on this scan
+}
+
+// UnseenCandidate is a network that was compared.
+type UnseenCandidate struct {
+	Model string `json:"model"`
+	LearnedComparison
 }
 
 // correction is the learned prior as it was found to be of use.
@@ -76,32 +84,65 @@ func (j *imputation) chooseUnseen(ctx context.Context, t *trial) (*correction, e
 	if err != nil {
 		return nil, err
 	}
-	model := j.o.Unseen
-	if model == nil {
-		model = unseen.Embedded()
-	}
 	known, wanted := t.measured(s), make([]bool, s.Grid.Len())
 	for r, v := range s.Grid.Voxel {
 		wanted[r] = t.r.Foreground[v]
 	}
 	s.ErrorsBeyond(known, wanted)
-	evidence, err := model.Weigh(ctx, s, known, wanted, j.o.Threads)
+	j.summary.Unseen = &UnseenSummary{}
+	models, err := j.unseenModels(ctx, t.r)
 	if err != nil {
 		return nil, err
 	}
-	c := &correction{model: model, beyond: s.Error, shells: t.table.Select(t.rest).Shells(j.o.B0Threshold).All}
-	weights, all, each := evidence.Judge(s.Shells())
-	c.weights = append(weights, 1)
-	j.summary.Unseen = &UnseenSummary{Model: model.Origin.Kind, All: comparisonOf(all), Weights: c.weights}
-	j.useUnseen(c, all, each)
-	return c, nil
+	best := &correction{beyond: s.Error, shells: t.table.Select(t.rest).Shells(j.o.B0Threshold).All}
+	var all learned.Comparison
+	var each []learned.Comparison
+	for _, m := range models {
+		evidence, err := m.Weigh(ctx, s, known, wanted, j.o.Threads)
+		if err != nil {
+			return nil, err
+		}
+		weights, total, shells := evidence.Judge(s.Shells())
+		j.summary.Unseen.Candidates = append(j.summary.Unseen.Candidates, UnseenCandidate{m.Origin.Kind, comparisonOf(total)})
+		if best.model == nil || total.Gain > all.Gain {
+			best.model, best.weights, all, each = m, append(weights, 1), total, shells
+		}
+	}
+	u := j.summary.Unseen
+	u.Model, u.All, u.Weights = best.model.Origin.Kind, comparisonOf(all), best.weights
+	j.useUnseen(best, all, each)
+	return best, nil
 }
 
-// useUnseen decides by shell.
+const unseenRunSamples = 150_000
+
+// unseenModels returns the networks to compare: the one that was given, or the
+// one shipped and the same trained on this scan.
+func (j *imputation) unseenModels(ctx context.Context, r *Result) ([]*unseen.Model, error) {
+	if j.o.Unseen != nil {
+		return []*unseen.Model{j.o.Unseen}, nil
+	}
+	models := []*unseen.Model{unseen.Embedded()}
+	u := &unseenTraining{o: TrainOptions{Steps: trainSteps, Threads: j.o.Threads, Seed: j.o.Seed, Progress: j.o.Progress}, share: unseenRunSamples}
+	if err := u.addFolds(ctx, j, r); err != nil {
+		return nil, err
+	}
+	model, _, report, err := u.fit(ctx, learned.Origin{Kind: "this scan", Seed: j.o.Seed})
+	if err != nil {
+		return nil, err
+	}
+	if model != nil {
+		models, j.summary.Unseen.Training = append(models, model), report
+	}
+	return models, nil
+}
+
+// useUnseen decides by shell: where it gains more than the standard error, or
+// gains at all if it does so overall.
 func (j *imputation) useUnseen(c *correction, all learned.Comparison, each []learned.Comparison) {
 	wanted, gain := j.o.Prior == PriorLearned, 0.0
 	for i, s := range c.shells {
-		use := each[i].Wins() || wanted && each[i].Gain > 0
+		use := each[i].Wins() || (wanted || all.Wins()) && each[i].Gain > 0
 		ratio := 1.0
 		if use {
 			gain += each[i].Gain * float64(each[i].Samples) / float64(max(all.Samples, 1))

@@ -59,8 +59,14 @@ func (u *unseenTraining) add(ctx context.Context, s *TrainScan, number uint64) e
 	if err != nil {
 		return err
 	}
+	return u.addFolds(ctx, j, r)
+}
+
+// addFolds takes the samples of a denoised scan. The directions held out are not
+// those that [imputation.newTrial] judges by.
+func (u *unseenTraining) addFolds(ctx context.Context, j *imputation, r *Result) error {
 	for fold := range unseenFolds {
-		t := j.trialOf(r, j.heldVolumes(j.keptTable, unseenOneIn, fold*unseenOneIn/unseenFolds))
+		t := j.trialOf(r, j.heldVolumes(j.keptTable, unseenOneIn, 1+fold*unseenOneIn/unseenFolds))
 		if t == nil {
 			return nil
 		}

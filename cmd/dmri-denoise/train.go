@@ -18,6 +18,8 @@ const trainDescription = `Trains the learned prior on noisy scans of one protoco
 
 The loss is Stein's unbiased estimate of the squared error. A fifth of the voxels is held out; what is best there is kept, so training on scans that have nothing to teach returns the model it started from. The corrections that the network makes are weighed on the voxels held out. Both errors are printed: read them before using a model.
 
+The model holds a second network, for directions that were not measured (run --target-bval, impute). It learns from directions that are held out, whose measurements are compared with what the others foretell: at the noise of the measurement by Stein's risk estimate, which is exact there, above it by the objective of Daras 2024, below it by consistency. --train-steps and --train-time are for each network.
+
 The same scans, flags and seed give the same model, unless --train-time ends the training. A model file continues its training when it is given as --from.
 
 EXAMPLES
@@ -28,6 +30,7 @@ EXAMPLES
 REFERENCES
    Stein 1981, Estimation of the mean of a multivariate normal distribution, Ann Stat 9:1135
    Ramani, Blu & Unser 2008, Monte-Carlo SURE, IEEE Trans Image Process 17:1540
+   Daras, Dimakis & Daskalakis 2024, Consistent diffusion meets Tweedie, ICML
    Loshchilov & Hutter 2019, Decoupled weight decay regularization, ICLR
 `
 
