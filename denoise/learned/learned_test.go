@@ -282,7 +282,7 @@ func TestFitFindsWhatIsMissing(t *testing.T) {
 func TestProbeCorrelates(t *testing.T) {
 	grid := signals.NewGrid(20, 20, 20, nil)
 	rho := [3]float64{0.3, 0, 0.5}
-	b := probe(grid, 4, rho, rand.New(rand.NewPCG(1, 1)))
+	b := prior.Probe(grid, 4, rho, rand.New(rand.NewPCG(1, 1)))
 	for axis, step := range [][3]int{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}} {
 		product, square, n := 0.0, 0.0, 0.0
 		for r := range grid.Len() {
