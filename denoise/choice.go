@@ -136,6 +136,9 @@ func (p *pipeline) riskOptions() prior.RiskOptions {
 	if p.magnitude {
 		o.NoiseVariance = noise.VarianceAtMean
 	}
+	if p.noise != nil {
+		o.Correlation = p.noise.Correlation
+	}
 	return o
 }
 

@@ -68,6 +68,7 @@ type ImputationSummary struct {
 	Geometric  *float64       `json:"weight_of_q_space_model,omitempty"` // in the estimate of lost slices, the rest is the local denoiser's
 	Directions int            `json:"target_volumes,omitempty"`
 	Held       []HeldOut      `json:"held_out,omitempty"`
+	Unseen     *UnseenSummary `json:"learned_prior,omitempty"` // of directions that were not measured
 	Notes      []string       `json:"notes,omitempty"`
 }
 
@@ -194,10 +195,19 @@ func (j *imputation) extend(ctx context.Context, r *Result) error {
 		return err
 	}
 	var trust *calibration
-	if j.uncertain() {
-		if trust, err = j.calibrate(ctx, r, j.filled, j.keptTable, j.keptLost); err != nil {
-			return err
+	if t := j.newTrial(r); t != nil {
+		if j.learns() {
+			if g.correction, err = j.chooseUnseen(ctx, t); err != nil {
+				return err
+			}
 		}
+		if j.uncertain() {
+			if trust, err = j.calibrate(ctx, t); err != nil {
+				return err
+			}
+		}
+	} else if j.uncertain() {
+		j.note("no shell has the %d directions needed to hold some out: standard deviations are the model's own", leastHeldShell)
 	}
 	if err := j.target(ctx, r, g, trust); err != nil {
 		return err

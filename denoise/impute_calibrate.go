@@ -80,8 +80,8 @@ const (
 	nominalWidth     = 1.6448536269514722
 )
 
-// heldVolumes picks one in twelve directions of each shell.
-func (j *imputation) heldVolumes(table *gradients.Table) []int {
+// heldVolumes picks one in so many directions of each shell, from the first-th.
+func (j *imputation) heldVolumes(table *gradients.Table, oneIn, first int) []int {
 	var held []int
 	shells := table.Shells(j.o.B0Threshold)
 	var weighted [][]int
@@ -98,7 +98,7 @@ func (j *imputation) heldVolumes(table *gradients.Table) []int {
 			continue
 		}
 		for k, v := range volumes {
-			if k%heldOneIn == heldOneIn/2 {
+			if k%oneIn == first {
 				held = append(held, v)
 			}
 		}
@@ -107,9 +107,7 @@ func (j *imputation) heldVolumes(table *gradients.Table) []int {
 	return held
 }
 
-// calibrate finds out how large the errors of prediction are. r is the result with
-// all directions; lost marks entries of series that were filled in and are no
-// measurements.
+// calibrate finds out how large the errors of prediction are.
 //
 // Held-out measurements alone cannot tell: their noise variance is 1 where that of
 // the errors is 0.05 to 0.2, so that a noise level 1 % off is an error off by a
@@ -117,37 +115,25 @@ func (j *imputation) heldVolumes(table *gradients.Table) []int {
 // its directions are held out: there the errors are known without a noise level to
 // take off. Predictions of the same directions from the measurements show whether
 // the scan holds more than the simulation does.
-func (j *imputation) calibrate(ctx context.Context, r *Result, series *nifti.Image, table *gradients.Table, lost *impute.Lost) (*calibration, error) {
-	held := j.heldVolumes(table)
-	if len(held) == 0 {
-		j.note("no shell has the %d directions needed to hold some out: standard deviations are the model's own", leastHeldShell)
-		return nil, nil
-	}
-	nx, ny, nz, _ := series.Dims()
-	t := &trial{j: j, table: table, held: held, lost: lost, r: r, magnitude: r.Summary.RicianCorrected, nx: nx, ny: ny, nz: nz}
-	for n := range table.Len() {
-		if !slices.Contains(held, n) {
-			t.rest = append(t.rest, n)
-		}
-	}
-	simulated, err := t.predict(ctx, simulate(r, j.o.Seed))
+func (j *imputation) calibrate(ctx context.Context, t *trial) (*calibration, error) {
+	simulated, err := t.predict(ctx, simulate(t.r, j.o.Seed))
 	if err != nil {
 		return nil, err
 	}
-	t.square, t.claimed = simulated.square(r.Denoised), simulated.claimed
-	t.input = newErrorMap(r.Denoised.Select(t.rest), simulated.part.Denoised, simulated.sigma, table.Select(t.rest), j.o.B0Threshold,
-		func(_, v int) bool { return r.Foreground[v] && simulated.part.Mask[v] })
-	simulated.part = nil // a series, and no longer needed
-	real, err := t.predict(ctx, series)
+	t.square, t.claimed = simulated.square(t.r.Denoised), simulated.claimed
+	t.input = newErrorMap(t.r.Denoised.Select(t.rest), simulated.g.series, simulated.sigma, t.table.Select(t.rest), j.o.B0Threshold,
+		func(_, v int) bool { return t.r.Foreground[v] && simulated.mask[v] })
+	simulated.g = nil // a series, and no longer needed
+	real, err := t.foretold(ctx)
 	if err != nil {
 		return nil, err
 	}
 	c := t.maps()
-	c.factor = t.likeness(simulated, real, series)
-	c.factor *= t.lift(c, real, series)
-	t.report(c, real, series)
+	c.factor = t.likeness(simulated, real, t.series)
+	c.factor *= t.lift(c, real, t.series)
+	t.report(c, real, t.series)
 	// With all directions to predict from, errors are smaller in proportion.
-	c.factor *= float64(len(t.rest)) / float64(table.Len())
+	c.factor *= float64(len(t.rest)) / float64(t.table.Len())
 	return c, nil
 }
 
@@ -155,15 +141,50 @@ func (j *imputation) calibrate(ctx context.Context, r *Result, series *nifti.Ima
 // of them.
 type trial struct {
 	j          *imputation
+	series     *nifti.Image
 	table      *gradients.Table
 	held, rest []int
-	lost       *impute.Lost
-	r          *Result
+	lost       *impute.Lost // entries of series that were filled in and are no measurements
+	r          *Result      // with all directions
 	magnitude  bool
+	real       *foretold // from the measurements, once asked for
 	nx, ny, nz int
 	// Per voxel and held-out volume, in units of the noise variance.
 	square, claimed []float32
 	input           *errorMap
+}
+
+// newTrial holds out one in twelve directions of a series, nil if no shell can
+// spare any.
+func (j *imputation) newTrial(r *Result) *trial {
+	return j.trialOf(r, j.heldVolumes(j.keptTable, heldOneIn, heldOneIn/2))
+}
+
+// trialOf holds out some directions, nil if none.
+func (j *imputation) trialOf(r *Result, held []int) *trial {
+	if len(held) == 0 {
+		return nil
+	}
+	nx, ny, nz, _ := j.filled.Dims()
+	t := &trial{j: j, series: j.filled, table: j.keptTable, held: held, lost: j.keptLost, r: r, magnitude: r.Summary.RicianCorrected, nx: nx, ny: ny, nz: nz}
+	for n := range t.table.Len() {
+		if !slices.Contains(held, n) {
+			t.rest = append(t.rest, n)
+		}
+	}
+	return t
+}
+
+// foretold returns the predictions from the measurements.
+func (t *trial) foretold(ctx context.Context) (*foretold, error) {
+	if t.real == nil {
+		real, err := t.predict(ctx, t.series)
+		if err != nil {
+			return nil, err
+		}
+		t.real = real
+	}
+	return t.real, nil
 }
 
 // foretold are the predictions of the held-out volumes, per voxel and volume, and
@@ -173,7 +194,8 @@ type foretold struct {
 	t             *trial
 	mean, claimed []float32
 	sigma         []float32
-	part          *Result
+	mask          []bool
+	g             *geometry // what they were made from
 }
 
 // predict denoises the rest of a series and predicts what was held out.
@@ -192,7 +214,7 @@ func (t *trial) predict(ctx context.Context, series *nifti.Image) (*foretold, er
 		return nil, err
 	}
 	n := len(t.held)
-	f := &foretold{t: t, mean: make([]float32, t.nx*t.ny*t.nz*n), claimed: make([]float32, t.nx*t.ny*t.nz*n), sigma: g.sigma, part: part}
+	f := &foretold{t: t, mean: make([]float32, t.nx*t.ny*t.nz*n), claimed: make([]float32, t.nx*t.ny*t.nz*n), sigma: g.sigma, mask: part.Mask, g: g}
 	for i := range f.mean {
 		f.mean[i] = float32(math.NaN())
 	}

@@ -20,6 +20,8 @@ type geometry struct {
 	series *nifti.Image     // denoised
 	sigma  []float32        // per voxel
 	voxels []int32          // that were denoised
+
+	correction *correction // nil leaves the Gaussian prediction
 }
 
 // learn fits the q-space model to the foreground of a denoised series.
@@ -67,9 +69,9 @@ type predictor struct {
 	given    *impute.QConditional
 	process  *impute.Process
 	trust    *calibration // nil leaves the model's own spread
-	seed     uint64
+	learned  *corrected   // nil leaves the Gaussian prediction; else the voxels are all of g
+	o        Options
 	samples  int
-	threads  int
 }
 
 func (j *imputation) newPredictor(g *geometry, measured []int, targets *impute.Targets) (*predictor, error) {
@@ -81,7 +83,7 @@ func (j *imputation) newPredictor(g *geometry, measured []int, targets *impute.T
 	if err != nil {
 		return nil, err
 	}
-	return &predictor{g: g, measured: measured, targets: targets, given: given, process: process, seed: j.o.Seed, threads: j.o.Threads}, nil
+	return &predictor{g: g, measured: measured, targets: targets, given: given, process: process, o: j.o}, nil
 }
 
 const (
@@ -99,24 +101,33 @@ type estimate struct {
 // run predicts voxels and hands each to store, which is called from several
 // goroutines, for distinct voxels.
 func (p *predictor) run(ctx context.Context, voxels []int32, store func(v int32, e *estimate)) error {
-	return signals.EachRange(ctx, len(voxels), predictChunk, p.threads, func(_, from, to int) error {
-		return p.chunk(ctx, voxels[from:to], store)
+	return signals.EachRange(ctx, len(voxels), predictChunk, p.o.Threads, func(_, from, to int) error {
+		return p.chunk(ctx, voxels[from:to], from, store)
 	})
 }
 
-func (p *predictor) chunk(ctx context.Context, voxels []int32, store func(v int32, e *estimate)) error {
+// chunk predicts some voxels, of which the first is number first.
+func (p *predictor) chunk(ctx context.Context, voxels []int32, first int, store func(v int32, e *estimate)) error {
 	d, n := len(p.measured), p.targets.Points.Len()
 	rows := make([]float32, len(voxels)*d)
 	p.g.rows(rows, voxels, p.measured)
 	batch := p.process.NewBatch(rows)
 	mean := make([]float64, len(voxels)*n)
-	if err := batch.Mean(ctx, mean, p.stream(voxels[0], 0)); err != nil {
+	var prior diffusion.Denoiser = batch
+	if p.learned != nil {
+		for i, x := range p.learned.mean[first*n : (first+len(voxels))*n] {
+			mean[i] = float64(x)
+		}
+		if p.samples > 0 {
+			prior = p.learned.reverse(first, first+len(voxels), batch, p.o)
+		}
+	} else if err := batch.Mean(ctx, mean, p.stream(voxels[0], 0)); err != nil {
 		return err
 	}
 	draws := make([][]float64, p.samples)
 	for k := range draws {
 		draws[k] = make([]float64, len(mean))
-		if err := batch.Sample(ctx, draws[k], drawSteps, p.stream(voxels[0], k+1)); err != nil {
+		if err := batch.Sample(ctx, prior, draws[k], drawSteps, p.stream(voxels[0], k+1)); err != nil {
 			return err
 		}
 	}
@@ -131,7 +142,11 @@ func (p *predictor) chunk(ctx context.Context, voxels []int32, store func(v int3
 		voxel.Read(rows[i*d : (i+1)*d])
 		voxel.Variance(claimed)
 		for t, variance := range claimed {
-			deviation[t] = math.Sqrt(p.trust.variance(v, p.targets.Points.BVals[t], variance))
+			spread := p.trust.variance(v, p.targets.Points.BVals[t], variance)
+			if p.learned != nil {
+				spread *= p.learned.share[t]
+			}
+			deviation[t] = math.Sqrt(spread)
 		}
 		p.targets.Combine(e.mean, at)
 		p.targets.Spread(e.std, at, deviation)
@@ -147,7 +162,7 @@ func (p *predictor) chunk(ctx context.Context, voxels []int32, store func(v int3
 // stream returns the random numbers of one draw of the chunk that begins with
 // a voxel.
 func (p *predictor) stream(first int32, draw int) *rand.Rand {
-	return rand.New(rand.NewPCG(p.seed^imputeStream, uint64(first)<<24|uint64(draw)))
+	return rand.New(rand.NewPCG(p.o.Seed^imputeStream, uint64(first)<<24|uint64(draw)))
 }
 
 // widen gives a draw the calibrated spread about the mean in place of the one

@@ -41,6 +41,11 @@ func (j *imputation) predictTable(ctx context.Context, g *geometry, trust *calib
 		return series{}, err
 	}
 	p.trust, p.samples = trust, j.o.Imputing.Samples
+	if c := g.correction; c != nil && slices.Contains(c.use, true) {
+		if p.learned, err = j.correct(ctx, g, c, targets.Points); err != nil {
+			return series{}, err
+		}
+	}
 	out := j.newSeries(targets.Volumes())
 	err = p.run(ctx, g.voxels, func(v int32, e *estimate) {
 		for t := range e.mean {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/dmri-denoise/dmri-denoise/denoise/learned"
 	"github.com/dmri-denoise/dmri-denoise/denoise/signals"
+	"github.com/dmri-denoise/dmri-denoise/denoise/unseen"
 	"github.com/dmri-denoise/dmri-denoise/diffusion"
 	"github.com/dmri-denoise/dmri-denoise/gradients"
 	"github.com/dmri-denoise/dmri-denoise/nifti"
@@ -69,6 +70,7 @@ type Options struct {
 	Rician       RicianMode         // magnitude image or not
 	Prior        PriorMode          // zero value means the one with the lower estimated risk
 	Model        *learned.Model     // of the learned prior, taken as it is; nil means the one shipped, weighed on the scan
+	Unseen       *unseen.Model      // of directions that were not measured, weighed on the scan; nil means the one shipped
 	Schedule     diffusion.Schedule // zero value means cosine with 1000 timesteps
 	Sampler      Sampler            // zero value means the posterior mean
 	SamplerSteps int                // evaluations of the samplers other than Mean; 0 means 50 for SDE, 200 for Ancestral, 100 for DDIM
@@ -120,7 +122,7 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	if o.Model != nil && o.Prior == PriorFast {
+	if (o.Model != nil || o.Unseen != nil) && o.Prior == PriorFast {
 		o.Prior = PriorAuto // a model is given to be considered
 	}
 	if o.Progress == nil {

@@ -31,13 +31,12 @@ type TrainScan struct {
 
 // TrainOptions set [Train]. The zero value is the default.
 type TrainOptions struct {
-	From        *learned.Model // what training starts from; nil means the model shipped
-	Scratch     bool           // start from random weights instead
-	State       *net.State     // of the optimiser, to resume
-	Steps       int            // 0 means 1000
-	Time        time.Duration  // of all steps; 0 means no limit. A limit makes the result depend on the machine
-	Samples     int            // (voxel, direction)s over all scans; 0 means 300 000
-	B0Threshold float64        // 0 means gradients.DefaultB0Threshold
+	From        *Models       // what training starts from and resumes; nil means the models shipped
+	Scratch     bool          // start from random weights instead
+	Steps       int           // 0 means 1000
+	Time        time.Duration // of all steps; 0 means no limit. A limit makes the result depend on the machine
+	Samples     int           // (voxel, direction)s over all scans; 0 means 300 000
+	B0Threshold float64       // 0 means gradients.DefaultB0Threshold
 	Rician      RicianMode
 	Seed        uint64
 	Threads     int
@@ -47,8 +46,9 @@ type TrainOptions struct {
 // StageTrain is the stage of training in progress callbacks, StageScans that of
 // reading and denoising the scans.
 const (
-	StageScans Stage = "prepare scans"
-	StageTrain Stage = "train"
+	StageScans  Stage = "prepare scans"
+	StageTrain  Stage = "train"
+	StageUnseen Stage = "train for directions not measured"
 )
 
 // TrainReport says what training achieved: mean squared errors in σ², estimated
@@ -60,6 +60,7 @@ type TrainReport struct {
 	Samples  int             `json:"samples"`
 	HeldOut  int             `json:"samples_held_out"`
 	Loss     []learned.Point `json:"loss"`
+	Unseen   *UnseenReport   `json:"directions_not_measured,omitempty"` // nil if the scans cannot spare directions
 }
 
 const (
@@ -77,7 +78,7 @@ const (
 // Stein's unbiased risk estimate, and weighs its corrections on samples held out.
 // scan returns the i-th of n scans; each is let go before the next. What is best
 // on the samples held out is kept, so that no step makes it worse by that measure.
-func Train(ctx context.Context, n int, scan func(ctx context.Context, i int) (*TrainScan, error), o TrainOptions) (*learned.Model, *net.State, *TrainReport, error) {
+func Train(ctx context.Context, n int, scan func(ctx context.Context, i int) (*TrainScan, error), o TrainOptions) (*Models, *TrainReport, error) {
 	fastblas.Register()
 	if o.Progress == nil {
 		o.Progress = func(Stage, int, int) {}
@@ -89,34 +90,38 @@ func Train(ctx context.Context, n int, scan func(ctx context.Context, i int) (*T
 		o.Steps = trainSteps
 	}
 	train, held := &learned.Samples{}, &learned.Samples{}
+	away := &unseenTraining{o: o, share: o.Samples / n}
 	origin := learned.Origin{Kind: "scans", Seed: o.Seed}
 	for i := range n {
 		o.Progress(StageScans, i, n)
 		s, err := scan(ctx, i)
 		if err != nil {
-			return nil, nil, nil, err
+			return nil, nil, err
 		}
 		bvals, err := addSamples(ctx, s, o, o.Samples/n, uint64(i), train, held)
 		if err != nil {
-			return nil, nil, nil, fmt.Errorf("%s: %w", s.Name, err)
+			return nil, nil, fmt.Errorf("%s: %w", s.Name, err)
+		}
+		if err := away.add(ctx, s, uint64(i)); err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", s.Name, err)
 		}
 		if i > 0 && !sameShells(bvals, origin.BVals) {
-			return nil, nil, nil, fmt.Errorf("%s: %w: its shells are at b = %.0f, those of %s at %.0f; train on scans of one protocol", s.Name, ErrModelMismatch, bvals, origin.Scans[0], origin.BVals)
+			return nil, nil, fmt.Errorf("%s: %w: its shells are at b = %.0f, those of %s at %.0f; train on scans of one protocol", s.Name, ErrModelMismatch, bvals, origin.Scans[0], origin.BVals)
 		}
 		origin.Scans, origin.BVals = append(origin.Scans, s.Name), bvals
 	}
 	o.Progress(StageScans, n, n)
-	model, rate, err := o.start(train)
+	model, rate, resumed, err := o.start(train)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	rng := rand.New(rand.NewPCG(o.Seed, trainStream))
 	curve, state, err := model.Train(ctx, train, held, learned.TrainOptions{
-		Steps: o.Steps, Time: o.Time, Rate: rate, Decay: 0.01, Every: max(o.Steps/20, 1), Patience: 8, Threads: o.Threads, Rng: rng, State: o.State,
+		Steps: o.Steps, Time: o.Time, Rate: rate, Decay: 0.01, Every: max(o.Steps/20, 1), Patience: 8, Threads: o.Threads, Rng: rng, State: resumed,
 		Progress: func(step, total int) { o.Progress(StageTrain, step, total) },
 	})
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	model.Loss, model.Origin = curve, origin
 	evidence := model.WeighSamples(held)
@@ -125,23 +130,28 @@ func Train(ctx context.Context, n int, scan func(ctx context.Context, i int) (*T
 	for _, p := range curve {
 		report.After = min(report.After, p.HeldOut)
 	}
-	return model, state, report, nil
+	m := &Models{Learned: model, LearnedState: state}
+	if m.Unseen, m.UnseenState, report.Unseen, err = away.fit(ctx, origin); err != nil {
+		return nil, nil, err
+	}
+	return m, report, nil
 }
 
-// start returns the model that training starts from, and its learning rate.
-func (o TrainOptions) start(train *learned.Samples) (*learned.Model, float64, error) {
+// start returns the model that training starts from, its learning rate and the
+// state to resume from.
+func (o TrainOptions) start(train *learned.Samples) (*learned.Model, float64, *net.State, error) {
 	if o.Scratch {
 		m, err := learned.NewModel(train.Features, trainHidden, trainBlocks, rand.New(rand.NewPCG(o.Seed, trainStream+1)))
-		return m, scratchRate, err
+		return m, scratchRate, nil, err
 	}
-	from := o.From
-	if from == nil {
-		from = learned.Embedded()
+	from, state := learned.Embedded(), (*net.State)(nil)
+	if o.From != nil {
+		from, state = o.From.Learned, o.From.LearnedState
 	}
 	m := *from
 	m.Net = from.Net.Clone()
 	m.Weights = nil // they are found anew
-	return &m, trainRate, nil
+	return &m, trainRate, state, nil
 }
 
 // addSamples runs the Gaussian prior on a scan and on the scan moved by a probe,

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image"
 	"path/filepath"
+	"strings"
 
 	"github.com/dmri-denoise/dmri-denoise/denoise"
 	"github.com/dmri-denoise/dmri-denoise/denoise/impute"
@@ -156,9 +157,27 @@ func sayImputed(u *ui, s *denoise.ImputationSummary) {
 	if s.Directions > 0 {
 		u.say("the output is estimated on %d volumes of the target table; none of them is a measurement", s.Directions)
 	}
+	if s.Unseen != nil {
+		u.say("%s", unseenText(s.Unseen))
+	}
 	for _, h := range s.Held {
 		u.say("held-out %s: %d, error %.3f sigma, %.0f %% intervals cover %.1f %%", h.What, h.Count, h.RMSE, 100*h.Nominal, 100*h.Coverage)
 	}
+}
+
+// unseenText tells which prior foretold directions that were not measured.
+func unseenText(s *denoise.UnseenSummary) string {
+	used := "gaussian prior"
+	if s.Used {
+		var shells []string
+		for _, shell := range s.Shells {
+			if shell.Used {
+				shells = append(shells, fmt.Sprintf("%.0f", shell.BValue))
+			}
+		}
+		used = "learned prior at b = " + strings.Join(shells, ", ")
+	}
+	return fmt.Sprintf("directions not measured: %s; squared error on held-out directions, in sigma²: gaussian %.4f, learned %.4f ± %.4f", used, s.All.Gaussian, s.All.Learned, s.All.StdErr)
 }
 
 // imputeParameters are the settings of imputation that a result depends on.

@@ -113,7 +113,7 @@ func runFlags() []cli.Flag {
 		&cli.StringFlag{Name: "rician", Category: noise, Value: "auto", Usage: "remove the bias of magnitude images: `auto|on|off`; auto decides from the intensities"},
 
 		&cli.StringFlag{Name: "prior", Category: prior, Value: "fast", Usage: "prior of the clean signals: `fast|auto|gaussian|soft|local|learned`; fast takes gaussian or soft, whichever has the lower error, estimated from the scan itself; auto corrects it by the learned prior where that has a lower one: about 9 % less error for three times the work"},
-		&cli.StringFlag{Name: "model", Category: prior, Usage: "learned prior from `FILE`, which train made of scans of the same protocol, instead of the one that comes with the program"},
+		modelFlag(prior),
 		&cli.StringFlag{Name: "schedule", Category: prior, Value: "cosine", Usage: "noise schedule of the diffusion model, `cosine|linear`"},
 		&cli.IntFlag{Name: "timesteps", Category: prior, Value: 1000, Usage: "timesteps `T` of the schedule"},
 		&cli.StringFlag{Name: "sampler", Category: prior, Value: "mean", Usage: "what to write, `mean|ddim|ancestral|sde`: mean is the posterior mean and the estimate with the least error, ddim the deterministic path, the other two a random draw from the posterior"},
@@ -154,9 +154,7 @@ func runOptionsFrom(c *cli.Context) (runOptions, error) {
 		rician: c.String("rician"), seed: c.Uint64("seed"),
 		qcDir: c.String("qc-dir"), timings: c.Bool("timings"), force: c.Bool("force"), dryRun: c.Bool("dry-run"), json: c.Bool("json"),
 	}
-	if o.model != "" && !c.IsSet("prior") {
-		o.prior = "auto" // a model is given to be considered
-	}
+	o.considerModel(c)
 	if err := o.takeNames(c); err != nil {
 		return o, err
 	}
@@ -331,4 +329,15 @@ func runScan(ctx context.Context, u *ui, o runOptions, plan *runPlan) error {
 		return err
 	}
 	return plan.summary(result, writer, pictures).report(u, o.json)
+}
+
+func modelFlag(category string) cli.Flag {
+	return &cli.StringFlag{Name: "model", Category: category, Usage: "learned prior from `FILE`, which train made of scans of the same protocol, instead of the one that comes with the program"}
+}
+
+// considerModel makes a model that is given one that is considered.
+func (o *runOptions) considerModel(c *cli.Context) {
+	if o.model != "" && !c.IsSet("prior") {
+		o.prior = "auto"
+	}
 }

@@ -51,10 +51,11 @@ func denoiseScan(ctx context.Context, u *ui, o runOptions, plan *runPlan, s *sca
 		settings.NoiseMap = s.sigma.Volume(0)
 	}
 	if o.model != "" {
-		var err error
-		if settings.Model, _, err = readModel(o.model); err != nil {
+		models, err := readModel(o.model)
+		if err != nil {
 			return nil, err
 		}
+		settings.Model, settings.Unseen = models.Learned, models.Unseen
 	}
 	started := time.Now()
 	result, err := denoise.Run(ctx, s.image, plan.table, settings)

@@ -2,8 +2,10 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -57,8 +59,20 @@ func knownOf(s denoise.Summary, schedule diffusion.Schedule) qc.Known {
 		}
 		k.Risks = append(k.Risks, risk)
 	}
+	if l := s.Prior.Learned; l != nil {
+		for _, p := range l.Loss {
+			point := qc.LossPoint{Step: p.Step, Train: p.Train, HeldOut: p.HeldOut}
+			if p.Step == 0 {
+				point.Train = math.NaN() // nothing was trained yet
+			}
+			k.Loss = append(k.Loss, point)
+		}
+	}
 	if i := s.Imputation; i != nil {
 		k.Imputed = &qc.Imputation{Percent: i.Percent, Slices: i.Slices, Notes: i.Notes}
+		if i.Unseen != nil {
+			k.Imputed.Notes = append(slices.Clone(i.Notes), unseenText(i.Unseen))
+		}
 		for _, e := range i.Lost {
 			k.Imputed.Lost = append(k.Imputed.Lost, qc.LostSlices{Volume: e.Volume, First: e.First, Last: e.Last, Reason: string(e.Reason), Z: e.Z})
 		}

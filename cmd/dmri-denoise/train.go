@@ -11,14 +11,14 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/dmri-denoise/dmri-denoise/denoise"
-	"github.com/dmri-denoise/dmri-denoise/denoise/learned"
-	"github.com/dmri-denoise/dmri-denoise/diffusion/net"
 	"github.com/dmri-denoise/dmri-denoise/nifti"
 )
 
 const trainDescription = `Trains the learned prior on noisy scans of one protocol, without any truth, and writes a model that run --model takes. Training starts from the model that comes with the program, which knows simulated tissue only, from another model, or from nothing.
 
 The loss is Stein's unbiased estimate of the squared error. A fifth of the voxels is held out; what is best there is kept, so training on scans that have nothing to teach returns the model it started from. The corrections that the network makes are weighed on the voxels held out. Both errors are printed: read them before using a model.
+
+The model holds a second network, for directions that were not measured (run --target-bval, impute). It learns from directions that are held out, whose measurements are compared with what the others foretell: at the noise of the measurement by Stein's risk estimate, which is exact there, above it by the objective of Daras 2024, below it by consistency. --train-steps and --train-time are for each network.
 
 The same scans, flags and seed give the same model, unless --train-time ends the training. A model file continues its training when it is given as --from.
 
@@ -30,6 +30,7 @@ EXAMPLES
 REFERENCES
    Stein 1981, Estimation of the mean of a multivariate normal distribution, Ann Stat 9:1135
    Ramani, Blu & Unser 2008, Monte-Carlo SURE, IEEE Trans Image Process 17:1540
+   Daras, Dimakis & Daskalakis 2024, Consistent diffusion meets Tweedie, ICML
    Loshchilov & Hutter 2019, Decoupled weight decay regularization, ICLR
 `
 
@@ -148,17 +149,17 @@ func runTrain(ctx context.Context, u *ui, o trainOptions) error {
 	}
 	if name := o.fromFile(); name != "" {
 		var err error
-		if settings.From, settings.State, err = readModel(name); err != nil {
+		if settings.From, err = readModel(name); err != nil {
 			return err
 		}
 	}
 	started := time.Now()
-	model, state, report, err := denoise.Train(ctx, len(o.inputs), o.load, settings)
+	models, report, err := denoise.Train(ctx, len(o.inputs), o.load, settings)
 	if err != nil {
 		return explainTrain(err)
 	}
 	var b bytes.Buffer
-	if err := model.Write(&b, state); err != nil {
+	if err := models.Write(&b); err != nil {
 		return err
 	}
 	if err := files.write(o.out, b.Bytes()); err != nil {
@@ -172,6 +173,12 @@ func runTrain(ctx context.Context, u *ui, o trainOptions) error {
 		report.HeldOut, report.Gaussian, report.Before, report.After)
 	if report.After >= report.Before {
 		u.say("training found nothing better than what it started from")
+	}
+	if r := report.Unseen; r != nil {
+		u.say("directions not measured: error on %d samples held out, over what the gaussian prediction expects: gaussian %.4f, before training %.4f, after %.4f",
+			r.HeldOut, r.Gaussian, r.Before, r.After)
+	} else {
+		u.say("directions not measured: the scans can spare none to learn from, so the model has no network for them")
 	}
 	u.say("wrote %s (%.1f s)", o.out, time.Since(started).Seconds())
 	if o.json {
@@ -217,15 +224,15 @@ func explainTrain(err error) error {
 }
 
 // readModel reads a model file.
-func readModel(name string) (*learned.Model, *net.State, error) {
+func readModel(name string) (*denoise.Models, error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, nil, badInput(err)
+		return nil, badInput(err)
 	}
 	defer f.Close()
-	m, state, err := learned.ReadModel(f)
+	m, err := denoise.ReadModels(f)
 	if err != nil {
-		return nil, nil, badInputHint("give a model that train of this version wrote", "%s: %w", name, err)
+		return nil, badInputHint("give a model that train of this version wrote", "%s: %w", name, err)
 	}
-	return m, state, nil
+	return m, nil
 }

@@ -193,12 +193,16 @@ func (b *Batch) Mean(ctx context.Context, dst []float64, rng *rand.Rand) error {
 	return nil
 }
 
+// Scale returns the unit of deviations from the posterior mean, in that of the
+// signals.
+func (b *Batch) Scale() float64 { return b.p.scale }
+
 // Sample writes one draw of the signals of the batch (voxels × points), all
 // points of a voxel jointly: the reverse stochastic process from pure noise,
-// in the given number of evaluations.
-func (b *Batch) Sample(ctx context.Context, dst []float64, steps int, rng *rand.Rand) error {
+// in the given number of evaluations of d, which is the batch or a denoiser that corrects it.
+func (b *Batch) Sample(ctx context.Context, d diffusion.Denoiser, dst []float64, steps int, rng *rand.Rand) error {
 	x := b.pureNoise(rng)
-	if err := diffusion.ReverseSDE(ctx, b.p.schedule, b, x, x, float64(b.p.schedule.T()-1), diffusion.SamplerOptions{Steps: steps}, rng); err != nil {
+	if err := diffusion.ReverseSDE(ctx, b.p.schedule, d, x, x, float64(b.p.schedule.T()-1), diffusion.SamplerOptions{Steps: steps}, rng); err != nil {
 		return err
 	}
 	b.finish(dst, x)

@@ -238,7 +238,7 @@ func TestProcessAgreesWithTheClosedForm(t *testing.T) {
 		}
 	}
 	for range draws {
-		if err := b.Sample(context.Background(), draw, 150, rng); err != nil {
+		if err := b.Sample(context.Background(), b, draw, 150, rng); err != nil {
 			t.Fatal(err)
 		}
 		for v := range voxels {
@@ -283,7 +283,7 @@ func TestProcessDrawsFromTheMixture(t *testing.T) {
 	sum, square := make([]float64, points), make([]float64, points)
 	draw := make([]float64, 4*points)
 	for range draws {
-		if err := b.Sample(context.Background(), draw, 150, rng); err != nil {
+		if err := b.Sample(context.Background(), b, draw, 150, rng); err != nil {
 			t.Fatal(err)
 		}
 		for i := range points {

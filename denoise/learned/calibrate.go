@@ -2,10 +2,7 @@ package learned
 
 import (
 	"context"
-	"math"
 	"math/rand/v2"
-
-	"gonum.org/v1/gonum/mat"
 
 	"github.com/dmri-denoise/dmri-denoise/denoise/signals"
 )
@@ -24,28 +21,12 @@ func family(feature int) int {
 }
 
 // ones are the weights of a model that is taken as it was trained.
-func ones() []float64 {
-	w := make([]float64, FamilyCount)
+func ones(families int) []float64 {
+	w := make([]float64, families)
 	for i := range w {
 		w[i] = 1
 	}
 	return w
-}
-
-// Evidence is what a scan says about a model without truth: samples of a pair,
-// with the change of the Gaussian estimate by family for the measurement and for
-// the moved one.
-type Evidence struct {
-	n        int
-	change   []float32 // n × FamilyCount
-	moved    []float32 // n × FamilyCount: by how much the change moved
-	residual []float32 // measurement minus Gaussian estimate
-	answer   []float32 // by how much the Gaussian estimate moved
-	probe    []float32 // over its step
-	variance []float32
-	shell    []int32
-	block    []int32 // of 4³ voxels
-	blocks   int
 }
 
 // mostEvidence bounds the samples: what more would say is not worth its time.
@@ -57,7 +38,7 @@ func (m *Model) Weigh(ctx context.Context, p *Pair, wanted []bool, seed uint64, 
 	rows := chosenRows(s, wanted, mostEvidence, seed)
 	n := len(rows) * s.D
 	e := &Evidence{
-		n: n, change: make([]float32, n*FamilyCount), moved: make([]float32, n*FamilyCount), residual: make([]float32, n),
+		n: n, families: FamilyCount, change: make([]float32, n*FamilyCount), moved: make([]float32, n*FamilyCount), residual: make([]float32, n),
 		answer: make([]float32, n), probe: make([]float32, n), variance: make([]float32, n), shell: make([]int32, n), block: make([]int32, n),
 	}
 	type both struct{ still, moved *estimator }
@@ -106,7 +87,7 @@ func (m *Model) Weigh(ctx context.Context, p *Pair, wanted []bool, seed uint64, 
 func (m *Model) WeighSamples(s *Samples) *Evidence {
 	n := s.Len()
 	e := &Evidence{
-		n: n, change: make([]float32, n*FamilyCount), moved: make([]float32, n*FamilyCount), residual: s.Residual,
+		n: n, families: FamilyCount, change: make([]float32, n*FamilyCount), moved: make([]float32, n*FamilyCount), residual: s.Residual,
 		answer: s.Answer, probe: s.Probe, variance: s.Variance, shell: make([]int32, n), block: make([]int32, n), blocks: n,
 	}
 	w := &estimator{pass: m.Net.NewPass(batchRows), change: make([]float32, n)}
@@ -167,141 +148,4 @@ func (m *Model) divide(w *estimator, dst []float32) {
 			}
 		}
 	})
-}
-
-const (
-	folds = 2
-	// ridge draws the weights towards what training gave, as strongly as a change
-	// of so many σ² in every sample would. Chosen on simulations and tissue among
-	// 0.001 to 1, between which the error differs by 2 %.
-	ridge = 3e-4
-)
-
-// fold divides blocks of voxels into two halves.
-func (e *Evidence) fold(i int) int {
-	h := uint32(e.block[i]) * 2654435761 // neighbours are not to fall together
-	return int(h >> 31)
-}
-
-// Fit returns the weights of families of least risk by Stein's estimate. It is
-// quadratic in them: with the change Σw_p·c_p, E = ‖Σw_p·c_p - r‖² + 2Σw_p·∂c_p/∂y,
-// so the best ones are the solution of a linear system. Samples of the fold
-// without are left out; -1 leaves out none.
-func (e *Evidence) Fit(without int) []float64 {
-	a, b := mat.NewSymDense(FamilyCount, nil), mat.NewVecDense(FamilyCount, nil)
-	var sums [FamilyCount][FamilyCount]float64
-	var along [FamilyCount]float64
-	used := 0.0
-	for i := range e.n {
-		if e.fold(i) == without {
-			continue
-		}
-		used++
-		c, moved := e.change[i*FamilyCount:(i+1)*FamilyCount], e.moved[i*FamilyCount:(i+1)*FamilyCount]
-		slope := float64(e.variance[i] * e.probe[i])
-		for p, v := range c {
-			x := float64(v)
-			along[p] += x*float64(e.residual[i]) - slope*float64(moved[p])
-			for q := range p + 1 {
-				sums[p][q] += x * float64(c[q])
-			}
-		}
-	}
-	for p := range FamilyCount {
-		for q := range p + 1 {
-			a.SetSym(p, q, sums[p][q])
-		}
-		pull := ridge*used + 1e-9
-		a.SetSym(p, p, sums[p][p]+pull)
-		b.SetVec(p, along[p]+pull)
-	}
-	var w mat.VecDense
-	if w.SolveVec(a, b) != nil {
-		return ones()
-	}
-	out := make([]float64, FamilyCount)
-	for p := range out {
-		if out[p] = w.AtVec(p); math.IsNaN(out[p]) || math.IsInf(out[p], 0) {
-			return ones()
-		}
-	}
-	return out
-}
-
-// Comparison is the risk of a learned estimate against that of the Gaussian one,
-// in units of the noise variance, on samples it was not fitted to.
-type Comparison struct {
-	Gaussian, Learned float64 // mean squared errors, estimated
-	Gain, StdErr      float64 // of the difference Gaussian - Learned, which is known better than either
-	Samples           int
-}
-
-// Wins reports whether the learned estimate is better by more than the standard
-// error of the difference.
-func (c Comparison) Wins() bool { return c.Samples > 0 && c.Gain > c.StdErr }
-
-// Compare returns the comparison of all samples and of each shell. weights are
-// those for the samples of each fold: fitted to the other one.
-func (e *Evidence) Compare(weights [folds][]float64, shells int) (all Comparison, each []Comparison) {
-	each = make([]Comparison, shells)
-	gains, counts := make([][]float64, shells+1), make([][]float64, shells+1)
-	for s := range gains {
-		gains[s], counts[s] = make([]float64, e.blocks), make([]float64, e.blocks)
-	}
-	for i := range e.n {
-		w := weights[e.fold(i)]
-		change, moved := 0.0, 0.0
-		for p, v := range w {
-			change += v * float64(e.change[i*FamilyCount+p])
-			moved += v * float64(e.moved[i*FamilyCount+p])
-		}
-		r, v := float64(e.residual[i]), float64(e.variance[i])
-		slope := 2 * v * float64(e.probe[i])
-		gaussian := r*r - v + slope*float64(e.answer[i])
-		gain := r*r - (change-r)*(change-r) - slope*moved
-		for _, c := range []*Comparison{&all, &each[e.shell[i]]} {
-			c.Gaussian += gaussian
-			c.Gain += gain
-			c.Samples++
-		}
-		for _, s := range [2]int{shells, int(e.shell[i])} {
-			gains[s][e.block[i]] += gain
-			counts[s][e.block[i]]++
-		}
-	}
-	all.finish(gains[shells], counts[shells])
-	for s := range each {
-		each[s].finish(gains[s], counts[s])
-	}
-	return all, each
-}
-
-// finish divides the sums. The standard error is that of blocks of voxels, since
-// neighbours are wrong together.
-func (c *Comparison) finish(gains, counts []float64) {
-	if c.Samples == 0 {
-		return
-	}
-	n := float64(c.Samples)
-	c.Gaussian /= n
-	c.Gain /= n
-	c.Learned = c.Gaussian - c.Gain
-	square := 0.0
-	for b, g := range gains {
-		d := g - c.Gain*counts[b]
-		square += d * d
-	}
-	c.StdErr = math.Sqrt(square) / n
-}
-
-// Judge fits the weights on each half of the evidence and compares on the other.
-// The weights returned are fitted to all of it.
-func (e *Evidence) Judge(shells int) (weights []float64, all Comparison, each []Comparison) {
-	all, each = e.Compare([folds][]float64{e.Fit(0), e.Fit(1)}, shells)
-	return e.Fit(-1), all, each
-}
-
-// JudgeAs compares with given weights, which know nothing of this scan.
-func (e *Evidence) JudgeAs(weights []float64, shells int) (all Comparison, each []Comparison) {
-	return e.Compare([folds][]float64{weights, weights}, shells)
 }

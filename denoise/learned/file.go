@@ -46,20 +46,26 @@ func ReadModel(r io.Reader) (*Model, *net.State, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	m, err := FromSaved(s)
+	return m, s.State, err
+}
+
+// FromSaved makes a model of what a file holds.
+func FromSaved(s *net.Saved) (*Model, error) {
 	var h meta
 	if err := json.Unmarshal(s.Meta, &h); err != nil {
-		return nil, nil, fmt.Errorf("%w: its description: %v", net.ErrFormat, err)
+		return nil, fmt.Errorf("%w: its description: %v", net.ErrFormat, err)
 	}
 	c := s.Network.Config()
 	if h.Features != FeatureVersion || c.In != FeatureCount || c.Out != SignedCount {
-		return nil, nil, fmt.Errorf("%w: its network is for features of version %d (%d in, %d out), this program has version %d (%d in, %d out): train it anew",
+		return nil, fmt.Errorf("%w: its network is for features of version %d (%d in, %d out), this program has version %d (%d in, %d out): train it anew",
 			net.ErrFormat, h.Features, c.In, c.Out, FeatureVersion, FeatureCount, SignedCount)
 	}
 	if len(h.Shift) != FeatureCount || len(h.Scale) != FeatureCount {
-		return nil, nil, fmt.Errorf("%w: its description has %d and %d scales of features, want %d", net.ErrFormat, len(h.Shift), len(h.Scale), FeatureCount)
+		return nil, fmt.Errorf("%w: its description has %d and %d scales of features, want %d", net.ErrFormat, len(h.Shift), len(h.Scale), FeatureCount)
 	}
 	if h.Weights != nil && len(h.Weights) != FamilyCount {
-		return nil, nil, fmt.Errorf("%w: its description has %d weights of families, want %d", net.ErrFormat, len(h.Weights), FamilyCount)
+		return nil, fmt.Errorf("%w: its description has %d weights of families, want %d", net.ErrFormat, len(h.Weights), FamilyCount)
 	}
-	return &Model{Net: s.Network, Shift: h.Shift, Scale: h.Scale, Weights: h.Weights, Loss: h.Loss, Origin: h.Origin}, s.State, nil
+	return &Model{Net: s.Network, Shift: h.Shift, Scale: h.Scale, Weights: h.Weights, Loss: h.Loss, Origin: h.Origin}, nil
 }

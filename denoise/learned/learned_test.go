@@ -242,7 +242,7 @@ func TestKernels(t *testing.T) {
 // plus noise and the second is noise alone.
 func synthetic(n int) *Evidence {
 	rng := rand.New(rand.NewPCG(9, 9))
-	e := &Evidence{n: n, change: make([]float32, n*FamilyCount), moved: make([]float32, n*FamilyCount), residual: make([]float32, n),
+	e := &Evidence{n: n, families: FamilyCount, change: make([]float32, n*FamilyCount), moved: make([]float32, n*FamilyCount), residual: make([]float32, n),
 		answer: make([]float32, n), probe: make([]float32, n), variance: make([]float32, n), shell: make([]int32, n), block: make([]int32, n), blocks: n / 10}
 	for i := range n {
 		missing := rng.NormFloat64()
@@ -282,7 +282,7 @@ func TestFitFindsWhatIsMissing(t *testing.T) {
 func TestProbeCorrelates(t *testing.T) {
 	grid := signals.NewGrid(20, 20, 20, nil)
 	rho := [3]float64{0.3, 0, 0.5}
-	b := probe(grid, 4, rho, rand.New(rand.NewPCG(1, 1)))
+	b := prior.Probe(grid, 4, rho, rand.New(rand.NewPCG(1, 1)))
 	for axis, step := range [][3]int{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}} {
 		product, square, n := 0.0, 0.0, 0.0
 		for r := range grid.Len() {
@@ -368,7 +368,7 @@ func TestTrainingBySUREKeepsTheBest(t *testing.T) {
 		least = min(least, c.HeldOut)
 	}
 	e := m.WeighSamples(held)
-	got, _ := e.JudgeAs(ones(), 1)
+	got, _ := e.JudgeAs(ones(FamilyCount), 1)
 	if math.Abs(got.Learned-least) > 1e-4*math.Abs(least) {
 		t.Errorf("the model kept has risk %.5f, the best seen was %.5f", got.Learned, least)
 	}
@@ -379,8 +379,8 @@ func TestTrainingBySUREKeepsTheBest(t *testing.T) {
 
 func TestModelFile(t *testing.T) {
 	m := untrained(t)
-	m.Weights = ones()
-	m.Loss = []Point{{0, 0, 1}, {10, 0.5, 0.6}}
+	m.Weights = ones(FamilyCount)
+	m.Loss = []Point{{HeldOut: 1}, {Step: 10, Train: 0.5, HeldOut: 0.6}}
 	m.Origin = Origin{Kind: "scans", Seed: 4, Scans: []string{"a"}, BVals: []float64{0, 1000}}
 	var b bytes.Buffer
 	if err := m.Write(&b, nil); err != nil {

@@ -2,7 +2,6 @@ package learned
 
 import (
 	"context"
-	"math"
 	"math/rand/v2"
 
 	"github.com/dmri-denoise/dmri-denoise/denoise/prior"
@@ -85,49 +84,13 @@ func (p *Prior) pair(grid *signals.Grid, measured []float32, variance func(float
 	if pair.Still, err = scan(measured); err != nil {
 		return nil, err
 	}
-	pair.Probe = probe(grid, p.d, p.o.Correlation, rand.New(rand.NewPCG(p.o.Seed, probeStream)))
+	pair.Probe = prior.Probe(grid, p.d, p.o.Correlation, rand.New(rand.NewPCG(p.o.Seed, probeStream)))
 	moved := make([]float32, len(measured))
 	for i, v := range measured {
 		moved[i] = v + probeSize*pair.Probe[i]
 	}
 	pair.Moved, err = scan(moved)
 	return pair, err
-}
-
-// probe draws signs for every value, rows × d, and averages neighbours so that
-// they correlate as the noise does: E[b·(h(y+εb)-h(y))/ε] is then tr(Σ·∂h/∂y), the
-// divergence of Stein's estimate for noise of covariance Σ (Eldar 2009). Along an
-// axis of correlation ρ, b becomes (b + c·b')/√(1+c²) with b' of the voxel before
-// and c/(1+c²) = ρ, which goes up to ρ = 1/2.
-func probe(grid *signals.Grid, d int, correlation [3]float64, rng *rand.Rand) []float32 {
-	b := make([]float32, grid.Len()*d)
-	for i := range b {
-		b[i] = 1
-		if rng.Uint64()&1 == 0 {
-			b[i] = -1
-		}
-	}
-	for axis, rho := range correlation {
-		if rho <= 0 {
-			continue
-		}
-		rho = min(rho, 0.5)
-		c := (1 - math.Sqrt(max(1-4*rho*rho, 0))) / (2 * rho)
-		keep, share := float32(1/math.Sqrt(1+c*c)), float32(c/math.Sqrt(1+c*c))
-		step := [3]int{}
-		step[axis] = 1
-		for r := grid.Len() - 1; r >= 0; r-- { // the voxel before is still as drawn
-			x, y, z := grid.At(r)
-			q := grid.RowAt(x-step[0], y-step[1], z-step[2])
-			if q < 0 {
-				continue
-			}
-			for i := range d {
-				b[r*d+i] = keep*b[r*d+i] + share*b[q*d+i]
-			}
-		}
-	}
-	return b
 }
 
 // probeStream separates the probe's random numbers from other uses of a seed.
@@ -192,5 +155,5 @@ func (m *Model) weights() []float64 {
 	if m.Weights != nil {
 		return m.Weights
 	}
-	return ones()
+	return ones(FamilyCount)
 }

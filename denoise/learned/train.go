@@ -2,9 +2,7 @@ package learned
 
 import (
 	"context"
-	"math"
 	"math/rand/v2"
-	"time"
 
 	"github.com/dmri-denoise/dmri-denoise/denoise/signals"
 	"github.com/dmri-denoise/dmri-denoise/diffusion/net"
@@ -28,27 +26,11 @@ type Samples struct {
 // Len returns the number of samples.
 func (s *Samples) Len() int { return len(s.Features) / FeatureCount }
 
-// TrainOptions set a training.
-type TrainOptions struct {
-	Steps    int           // 0 means 3000
-	Time     time.Duration // no step begins later than this; 0 means no limit. A limit makes the result depend on the machine
-	Batch    int           // samples per step; 0 means 1024
-	Rate     float64       // 0 means 2e-3
-	Decay    float64
-	Every    int // steps between looks at the held-out samples; 0 means 100
-	Patience int // looks without improvement that end the training; 0 means 10
-	Threads  int
-	Rng      *rand.Rand
-	State    *net.State // to resume from
-	Progress func(step, total int)
-}
-
-// Point is one point of a loss curve.
-type Point struct {
-	Step    int     `json:"step"`
-	Train   float64 `json:"train,omitempty"` // since the point before; none at the first
-	HeldOut float64 `json:"held_out"`
-}
+// TrainOptions set a training, Point is one point of its loss curve.
+type (
+	TrainOptions = net.TrainOptions
+	Point        = net.Point
+)
 
 const trainParts = 4 // of a batch, fixed so that the result does not depend on threads
 
@@ -56,68 +38,18 @@ const trainParts = 4 // of a batch, fixed so that the result does not depend on 
 // the held-out ones. The loss is the squared error where the truth is known, and
 // Stein's unbiased estimate of it where not.
 func (m *Model) Train(ctx context.Context, train, heldOut *Samples, o TrainOptions) ([]Point, *net.State, error) {
-	if o.Steps == 0 {
-		o.Steps = 3000
-	}
-	if o.Batch == 0 {
-		o.Batch = 1024
-	}
-	if o.Rate == 0 {
-		o.Rate = 2e-3
-	}
-	if o.Every == 0 {
-		o.Every = 100
-	}
-	if o.Patience == 0 {
-		o.Patience = 10
-	}
+	o = o.WithDefaults()
 	t := newTrainer(m, o)
-	best := append([]float32(nil), m.Net.Weights()...)
-	least, err := t.loss(ctx, heldOut)
-	if err != nil {
-		return nil, nil, err
-	}
-	curve := []Point{{0, 0, least}}
-	started, sum, stale := time.Now(), 0.0, 0
-	for step := 1; step <= o.Steps; step++ {
-		loss, err := t.step(ctx, train, step)
-		if err != nil {
-			return nil, nil, err
-		}
-		sum += loss / float64(o.Every)
-		if o.Progress != nil {
-			o.Progress(step, o.Steps)
-		}
-		late := o.Time > 0 && time.Since(started) > o.Time
-		if step%o.Every != 0 && step != o.Steps && !late {
-			continue
-		}
-		now := append([]float32(nil), m.Net.Weights()...)
-		copy(m.Net.Weights(), t.opt.State.EMA)
-		risk, err := t.loss(ctx, heldOut)
-		if err != nil {
-			return nil, nil, err
-		}
-		curve = append(curve, Point{step, sum, risk})
-		sum = 0
-		if stale++; risk < least {
-			least, stale = risk, 0
-			copy(best, m.Net.Weights())
-		}
-		copy(m.Net.Weights(), now)
-		if stale == o.Patience || late {
-			break
-		}
-	}
-	copy(m.Net.Weights(), best)
-	return curve, &t.opt.State, nil
+	return net.Train(ctx, m.Net, net.Task{
+		Step:    func(ctx context.Context, gradient []float32) (float64, error) { return t.step(ctx, train, gradient) },
+		HeldOut: func(ctx context.Context) (float64, error) { return t.loss(ctx, heldOut) },
+	}, o)
 }
 
 // trainer is what steps share.
 type trainer struct {
 	m     *Model
 	o     TrainOptions
-	opt   *net.AdamW
 	parts [trainParts]*partWork
 }
 
@@ -134,10 +66,7 @@ type partWork struct {
 }
 
 func newTrainer(m *Model, o TrainOptions) *trainer {
-	t := &trainer{m: m, o: o, opt: &net.AdamW{Rate: o.Rate, Decay: o.Decay, Clip: 1, Average: 0.995}}
-	if o.State != nil {
-		t.opt.State = *o.State
-	}
+	t := &trainer{m: m, o: o}
 	n := o.Batch / trainParts
 	for p := range t.parts {
 		t.parts[p] = &partWork{
@@ -149,8 +78,8 @@ func newTrainer(m *Model, o TrainOptions) *trainer {
 	return t
 }
 
-// step takes one step of the optimiser and returns the batch's loss.
-func (t *trainer) step(ctx context.Context, s *Samples, step int) (float64, error) {
+// step adds the gradient of one batch and returns its loss.
+func (t *trainer) step(ctx context.Context, s *Samples, gradient []float32) (float64, error) {
 	err := signals.EachTask(ctx, trainParts, t.o.Threads, func(_, p int) error {
 		w := t.parts[p]
 		for i := range w.pick {
@@ -162,19 +91,14 @@ func (t *trainer) step(ctx context.Context, s *Samples, step int) (float64, erro
 	if err != nil {
 		return 0, err
 	}
-	total := t.parts[0].gradient
-	loss := t.parts[0].loss
-	for _, w := range t.parts[1:] {
+	loss := 0.0
+	for _, w := range t.parts {
 		for i, g := range w.gradient {
-			total[i] += g
+			gradient[i] += g
 		}
 		clear(w.gradient)
 		loss += w.loss
 	}
-	// Half a cosine down to a fiftieth, after a short rise.
-	along := float64(step) / float64(t.o.Steps)
-	rate := 0.02 + 0.98*(1+math.Cos(math.Pi*along))/2
-	t.opt.Step(t.m.Net.Weights(), total, rate*min(1, float64(step)/100))
 	return loss / float64(trainParts*len(t.parts[0].pick)), nil
 }
 

@@ -17,6 +17,8 @@ type RiskOptions struct {
 	// given expectation, in units of σ²; nil means 1. Magnitudes near the noise
 	// floor have less.
 	NoiseVariance func(mean float32) float32
+	// Correlation is that of the noise of neighbours along x, y and z; see [Probe].
+	Correlation [3]float64
 }
 
 // Risk is an estimate of the mean squared error of an estimator on one scan,
@@ -80,22 +82,17 @@ func (g *Gaussian) Risk(ctx context.Context, xt []float32, o RiskOptions) (Risk,
 	if err != nil {
 		return Risk{}, err
 	}
-	probe := make([]float32, len(y.Values))
-	rng := rand.New(rand.NewPCG(o.Seed, riskStream))
-	for i := range probe {
-		probe[i] = probeSize
-		if rng.Uint64()&1 == 0 {
-			probe[i] = -probeSize
-		}
-		y.Values[i] += probe[i]
+	probe := Probe(part.grid, y.D, o.Correlation, rand.New(rand.NewPCG(o.Seed, riskStream)))
+	for i, b := range probe {
+		y.Values[i] += probeSize * b
 	}
 	moved, err := g.estimatePart(ctx, y, sub)
 	if err != nil {
 		return Risk{}, err
 	}
 	for i, b := range probe {
-		y.Values[i] -= b
-		moved[i] = (moved[i] - mean[i]) / b // ∂h/∂y in expectation
+		y.Values[i] -= probeSize * b
+		moved[i] = (moved[i] - mean[i]) * b / probeSize // Σ∂h/∂y in expectation, in units of the noise
 	}
 	return part.average(y, mean, moved, o.NoiseVariance), nil
 }

@@ -1,6 +1,7 @@
 package net
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
@@ -78,9 +79,38 @@ func (s *Saved) Write(w io.Writer) error {
 	return err
 }
 
-// Read reads a model file. All failures but those of r are an [ErrFormat]; sizes
-// are checked before memory is asked for.
+// Read reads a model file of one network. All failures but those of r are an
+// [ErrFormat]; sizes are checked before memory is asked for.
 func Read(r io.Reader) (*Saved, error) {
+	all, err := ReadAll(r, 1)
+	if err != nil {
+		return nil, err
+	}
+	return all[0], nil
+}
+
+// ReadAll reads a model file of one network or several, at most so many, written
+// one after the other. Failures are those of Read.
+func ReadAll(r io.Reader, most int) ([]*Saved, error) {
+	b := bufio.NewReader(r)
+	var out []*Saved
+	for {
+		s, err := read(b)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, s)
+		if _, err := b.Peek(1); errors.Is(err, io.EOF) {
+			return out, nil
+		}
+		if len(out) == most {
+			return nil, fmt.Errorf("%w: more bytes after its end", ErrFormat)
+		}
+	}
+}
+
+// read reads one network.
+func read(r io.Reader) (*Saved, error) {
 	sum := sha256.New()
 	in := io.TeeReader(r, sum)
 	text, err := readHeader(in)
@@ -116,9 +146,6 @@ func Read(r io.Reader) (*Saved, error) {
 	}
 	if !bytes.Equal(got[:], want) {
 		return nil, fmt.Errorf("%w: its checksum does not match its content: the file is damaged", ErrFormat)
-	}
-	if n, _ := io.ReadFull(r, make([]byte, 1)); n != 0 {
-		return nil, fmt.Errorf("%w: more bytes after its end", ErrFormat)
 	}
 	return s, nil
 }

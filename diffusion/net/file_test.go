@@ -91,17 +91,48 @@ func FuzzRead(f *testing.F) {
 	data, _ := saved(f, false)
 	f.Add(data)
 	f.Add(data[:100])
+	f.Add(append(bytes.Clone(data), data...))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		s, err := Read(bytes.NewReader(data))
+		all, err := ReadAll(bytes.NewReader(data), 2)
 		if err != nil {
 			return
 		}
 		var b bytes.Buffer
-		if err := s.Write(&b); err != nil {
-			t.Fatal(err)
+		for _, s := range all {
+			if err := s.Write(&b); err != nil {
+				t.Fatal(err)
+			}
 		}
-		if again, err := Read(&b); err != nil || !slices.Equal(again.Network.Weights(), s.Network.Weights()) {
+		again, err := ReadAll(&b, 2)
+		if err != nil || len(again) != len(all) {
 			t.Fatalf("what was read cannot be written and read again: %v", err)
 		}
+		for i, s := range all {
+			if !slices.Equal(again[i].Network.Weights(), s.Network.Weights()) {
+				t.Fatalf("network %d is another after writing and reading", i)
+			}
+		}
 	})
+}
+
+// TestSeveralNetworks: networks written one after the other come back in order,
+// and no more than are asked for.
+func TestSeveralNetworks(t *testing.T) {
+	a, first := saved(t, false)
+	b, second := saved(t, true)
+	got, err := ReadAll(bytes.NewReader(append(bytes.Clone(a), b...)), 2)
+	if err != nil || len(got) != 2 {
+		t.Fatalf("%d networks, %v", len(got), err)
+	}
+	if !slices.Equal(got[0].Network.Weights(), first.Network.Weights()) || got[1].State == nil || got[1].State.Steps != second.State.Steps {
+		t.Error("the networks are not those written")
+	}
+	for _, most := range []int{1, 2} {
+		if _, err := ReadAll(bytes.NewReader(bytes.Repeat(a, most+1)), most); !errors.Is(err, ErrFormat) {
+			t.Errorf("%d networks where %d may be: %v", most+1, most, err)
+		}
+	}
+	if _, err := ReadAll(bytes.NewReader(append(bytes.Clone(a), b[:len(b)-1]...)), 2); !errors.Is(err, ErrFormat) {
+		t.Errorf("the second cut off: %v", err)
+	}
 }

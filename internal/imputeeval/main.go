@@ -39,8 +39,8 @@ func main() {
 
 // content is what the page's template is filled with.
 type content struct {
-	Held, Half, Known, Others, Dropout, Clean, Coverage, Seeds string
-	Missing                                                    []string
+	Held, Half, Known, Learned, Others, Dropout, Clean, Coverage, Seeds string
+	Missing                                                             []string
 }
 
 func (e *evaluation) write(out string) error {
@@ -53,6 +53,7 @@ func (e *evaluation) write(out string) error {
 		{"held-out directions", &c.Held, e.held},
 		{"half of the directions", &c.Half, e.half},
 		{"known directions", &c.Known, e.known},
+		{"learned prior", &c.Learned, e.learned},
 		{"grid and between shells", &c.Others, e.others},
 		{"dropout", &c.Dropout, e.dropout},
 		{"clean scans", &c.Clean, e.clean},

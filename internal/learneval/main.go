@@ -43,16 +43,21 @@ func main() {
 	flag.IntVar(&e.seeds, "seeds", 3, "seeds of each case")
 	out := flag.String("out", "docs/learned-prior.md", "page to write")
 	model := flag.String("train", "", "make the model that comes with the program, as this file")
+	only := flag.String("only", "", "print this part of the page alone, such as Blind")
+	unseenModel := flag.String("train-unseen", "", "make the shipped model of directions that were not measured, as this file")
 	flag.Parse()
 	fastblas.Register()
 	var stop context.CancelFunc
 	e.ctx, stop = signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	var err error
-	if *model != "" {
+	switch {
+	case *model != "":
 		err = e.trainShipped(*model)
-	} else {
-		err = e.write(*out)
+	case *unseenModel != "":
+		err = e.trainUnseen(*unseenModel)
+	default:
+		err = e.write(*out, *only)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "learneval:", err)
@@ -60,19 +65,25 @@ func main() {
 	}
 }
 
-// write measures everything and writes the page.
-func (e *evaluation) write(out string) error {
+// write measures everything, or one part, and writes the page.
+func (e *evaluation) write(out, only string) error {
 	content := map[string]any{}
 	for _, s := range []struct {
 		name string
 		make func() (string, error)
-	}{{"Accuracy", e.accuracy}, {"Recipes", e.recipes}, {"Real", e.real}, {"Time", e.times}, {"Loss", e.loss}} {
+	}{{"Accuracy", e.accuracy}, {"Blind", e.blind}, {"Recipes", e.recipes}, {"Real", e.real}, {"Time", e.times}, {"Loss", e.loss}} {
+		if only != "" && only != s.name {
+			continue
+		}
 		text, err := s.make()
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 		fmt.Fprintln(os.Stderr, text)
 		content[s.name] = text
+	}
+	if only != "" {
+		return nil
 	}
 	content["Missing"] = e.missing
 	t, err := template.New("page").Parse(page)

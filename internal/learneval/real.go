@@ -4,9 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
-	"time"
 
 	"github.com/dmri-denoise/dmri-denoise/denoise"
 	"github.com/dmri-denoise/dmri-denoise/denoise/learned"
@@ -53,45 +51,6 @@ func (e *evaluation) real() (string, error) {
 			fmt.Fprintf(&b, "| %s | %s | b %.0f | %.4f | %.4f | %.4f | %t |\n", name, l.Corrects, s.BValue, s.Gaussian, s.Learned, s.StdErr, s.Used)
 		}
 	}
-	return b.String(), nil
-}
-
-// times measures a whole run and the network's part of it.
-func (e *evaluation) times() (string, error) {
-	k, err := phantomCase(e.ctx, "clinical", 15, 361, [3]int{64, 64, 24})
-	if err != nil {
-		return "", err
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "64×64×24×70, %d voxels, %d threads, %d cores; wall and processor time of `denoise.Run`, noise level given.\n\n", k.truth.Len(), e.threads, runtime.NumCPU())
-	fmt.Fprintln(&b, "| prior | wall, s | user, s |\n|---|---|---|")
-	for _, p := range []denoise.PriorMode{denoise.PriorGaussian, denoise.PriorLearned, denoise.PriorAuto} {
-		user, start := userTime(), time.Now()
-		if _, err := e.run(k, p); err != nil {
-			return "", err
-		}
-		fmt.Fprintf(&b, "| %s | %.1f | %.1f |\n", p, time.Since(start).Seconds(), userTime()-user)
-	}
-	scan, err := scanOf(e.ctx, k, k.noisy.Values, e.threads, false)
-	if err != nil {
-		return "", err
-	}
-	out := make([]float32, len(scan.Gaussian))
-	user, start := userTime(), time.Now()
-	if err := learned.Embedded().Estimate(e.ctx, scan, out, nil, nil, e.threads, nil); err != nil {
-		return "", err
-	}
-	n := float64(len(out))
-	fmt.Fprintf(&b, "\nFeatures and network: %.0f voxel-directions a second (%.0f a second of processor time). ", n/time.Since(start).Seconds(), n/(userTime()-user))
-	m := learned.Embedded()
-	pass := m.Net.NewPass(512)
-	const rounds = 200
-	user = userTime()
-	for range rounds {
-		pass.Forward(512)
-	}
-	operations := 2 * float64(len(m.Net.Weights())) * 512 * rounds
-	fmt.Fprintf(&b, "The network alone: %.1f GFLOP/s on one thread, of processor time; `go test -bench Gemm ./internal/fastblas` gives the machine's own.", operations/(userTime()-user)/1e9)
 	return b.String(), nil
 }
 
