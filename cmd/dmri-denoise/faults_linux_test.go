@@ -2,10 +2,8 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -18,67 +16,6 @@ import (
 
 // kills is the number of random moments at which a program is killed.
 const kills = 30
-
-// program prepares a run of the program itself, with one thread.
-func program(ctx context.Context, dir string, words ...string) (*exec.Cmd, *bytes.Buffer) {
-	cmd := exec.CommandContext(ctx, "dmri-denoise", words...)
-	out := &bytes.Buffer{}
-	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, out, out
-	cmd.Env = append(os.Environ(), "OMP_NUM_THREADS=1")
-	return cmd, out
-}
-
-// must runs the program to its end.
-func must(t *testing.T, dir string, words ...string) time.Duration {
-	t.Helper()
-	started := time.Now()
-	cmd, out := program(t.Context(), dir, words...)
-	if err := cmd.Run(); err != nil {
-		t.Fatalf("dmri-denoise %s: %v\n%s", strings.Join(words, " "), err, out)
-	}
-	return time.Since(started)
-}
-
-// statusOf runs the program and returns its exit status and what it said.
-func statusOf(t *testing.T, dir string, env []string, words ...string) (int, string) {
-	t.Helper()
-	cmd, out := program(t.Context(), dir, words...)
-	cmd.Env = append(cmd.Env, env...)
-	err := cmd.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		t.Fatal(err)
-	}
-	return cmd.ProcessState.ExitCode(), out.String()
-}
-
-// files reads all files below a folder whose names are final, by their names.
-func files(t *testing.T, root string) map[string]string {
-	t.Helper()
-	found := map[string]string{}
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) && path == root {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if d.IsDir() {
-			if strings.HasPrefix(d.Name(), ".") && path != root {
-				return filepath.SkipDir
-			}
-			return nil
-		}
-		data, err := os.ReadFile(path)
-		name, _ := filepath.Rel(root, path)
-		found[name] = string(data)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return found
-}
 
 // Killed outright at random moments, run leaves no file under its final name that is not complete, the image only
 // with all others, and the same command does the work afterwards.
@@ -134,6 +71,10 @@ func TestRunKilledAtAnyMoment(t *testing.T) {
 				if data != want[name] {
 					t.Errorf("after another run %s differs", name)
 				}
+			}
+			// Killed while it replaced files it keeps those replaced; this one replaced none.
+			if left, err := filepath.Glob(filepath.Join(dir, out, stagingPrefix+"*")); err != nil || len(left) > 0 {
+				t.Errorf("after another run, left in the folder: %v, %v", left, err)
 			}
 		}
 	}
