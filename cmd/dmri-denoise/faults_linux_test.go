@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -247,6 +248,52 @@ func TestFullDisk(t *testing.T) {
 				t.Errorf("%s: %d names left, %v", size, len(left), err)
 			}
 		}
+	}
+}
+
+// A disk that cannot be written to: status 1 before any work with folder, reason and remedy, and the disk is as it was.
+// It can be read from.
+func TestReadOnlyDisk(t *testing.T) {
+	dir := t.TempDir()
+	disk := mounted(t, "-t", "tmpfs", "-o", "size=8m", "tmpfs")
+	must(t, disk, "phantom", "p", "--protocol", "small", "--shape", "12,12,4", "-q")
+	folder := filepath.Join(disk, "ds/sub-01/dwi")
+	if err := os.MkdirAll(folder, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for _, ext := range []string{".nii.gz", ".bval", ".bvec"} {
+		if err := os.Link(filepath.Join(disk, "p/dwi"+ext), filepath.Join(folder, "sub-01_dwi"+ext)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(t, disk, "run", "p/dwi.nii.gz", "old.nii.gz", "-q")
+	before := listing(t, disk)
+	if out, err := exec.Command("mount", "-o", "remount,ro", disk).CombinedOutput(); err != nil {
+		t.Skipf("remounting: %s", out)
+	}
+	for _, words := range [][]string{
+		{"run", "p/dwi.nii.gz", "new.nii.gz"},
+		{"run", "p/dwi.nii.gz", "deep/er/new.nii.gz"},
+		{"run", "p/dwi.nii.gz", "old.nii.gz", "--force"},
+		{"run", "p/dwi.nii.gz", filepath.Join(dir, "half.nii.gz"), "--residual-out", "res.nii.gz"},
+		{"phantom", "p2", "--protocol", "small", "--shape", "12,12,4"},
+		{"qc", "report", "--before", "p/dwi.nii.gz", "--after", "old.nii.gz", "--qc-dir", "qc2"},
+		{"batch", "ds", "out", "participant"},
+	} {
+		status, said := statusOf(t, disk, nil, append(words, "-q")...)
+		if status != exitError || !strings.Contains(said, "read-only file system") || strings.Count(said, "error: ") != 1 || strings.Contains(said, stagingPrefix) {
+			t.Errorf("%v: status %d, %q", words, status, said)
+		}
+		if words[0] == "run" && !strings.Contains(said, "hint: ") {
+			t.Errorf("%v: no remedy: %q", words, said)
+		}
+	}
+	if after := listing(t, disk); !maps.Equal(before, after) {
+		t.Error("the disk changed")
+	}
+	must(t, disk, "run", "p/dwi.nii.gz", filepath.Join(dir, "out/dwi.nii.gz"), "-q", "--no-qc")
+	if left := listing(t, dir); left["half.nii.gz"] != "" || left["out/dwi.nii.gz"] == "" {
+		t.Error("half a result was left, or none was made of a scan on the disk")
 	}
 }
 
