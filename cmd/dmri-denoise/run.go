@@ -224,19 +224,21 @@ func defaultOutput(input string) string {
 }
 
 func (o *runOptions) takeNoise(text string) error {
-	if text == "" {
-		return nil
-	}
+	var err error
+	o.noiseFile, o.noiseNumber, err = noiseOf("noise-in", text)
+	return err
+}
+
+// noiseOf reads a noise level given by a flag: a number, or else the name of a file.
+func noiseOf(flag, text string) (file string, number float64, err error) {
 	n, err := strconv.ParseFloat(text, 64)
 	if err != nil {
-		o.noiseFile = text
-		return nil
+		return text, 0, nil
 	}
 	if !(n > 0) || math.IsInf(n, 0) {
-		return usagef("--noise-in %s: the noise standard deviation must be above zero", text)
+		return "", 0, usagef("--%s %s: the noise standard deviation must be above zero", flag, text)
 	}
-	o.noiseNumber = n
-	return nil
+	return "", n, nil
 }
 
 // validate checks what needs no file, then that the input files are there.
