@@ -41,6 +41,7 @@ type RunError struct {
 	Remedy   string
 }
 
+// Error is the reason.
 func (e *RunError) Error() string { return e.Reason }
 
 // Executor carries out tasks of one plan.
