@@ -195,7 +195,9 @@ func (p *pipeline) denoise(ctx context.Context) (*signals.Signals, error) {
 		}
 	}
 	progress := func(done, total int) { p.o.Progress(StageDenoise, done, total) }
-	options := prior.GaussianOptions{Extent: p.o.Extent, Noise: p.level, Threads: p.o.Threads, Arrays: p.o.Arrays}
+	coefficients := signals.Recycle(p.o.Arrays)
+	defer coefficients.Close()
+	options := prior.GaussianOptions{Extent: p.o.Extent, Noise: p.level, Threads: p.o.Threads, Arrays: coefficients}
 	if p.o.Sampler == Mean {
 		options.Progress = progress
 	}
