@@ -41,7 +41,7 @@ const (
 	programBytes    = 24 << 20 // the program's pages, the runtime's tables and what does not grow with the scan
 	threadBytes     = 4 << 20  // scratch of one thread: groups of patches, blocks being compressed
 	pageBytes       = 32 << 20 // pictures of a report, which are held until the page is written, and the page
-	retained        = 10       // per cent of the heap that the runtime keeps of what many small arrays leave
+	retained        = 5        // per cent of the heap that the runtime keeps of what many small arrays leave
 	leastWindow     = 16 << 20 // of the scratch file in memory, below which work would be reading it
 	touchBytes      = 64 << 10 // what one touch of the scratch file brings in (scratch)
 )
@@ -73,8 +73,12 @@ func (s scanSize) page() int64 {
 // estimateMemory foretells the peak of a run in bytes: that of its three parts which takes most. A scan of reloadFrom
 // bytes or more is let go of while its signals are worked on and read again for the end. Measured beside it: docs/trust.md.
 func estimateMemory(s scanSize) int64 {
-	// The work ends with the tail, when measured coefficients and groups are gone.
-	work := s.signals() + max(coefficientUses*s.coefficients()+s.groups(), (coefficientUses-1)*s.coefficients()+s.tail())
+	groups := coefficientUses*s.coefficients() + s.groups()
+	tail := (coefficientUses-1)*s.coefficients() + s.tail() // measured coefficients and groups are gone
+	if s.learned {                                          // the estimate is beside the measurement; then both for the network, with the stages between them
+		groups, tail = groups+9*s.signals()/4, tail+s.signals()
+	}
+	work := s.signals() + max(groups, tail)
 	scatter := s.signals() + s.image()
 	end := (2*s.image() + max(s.page(), s.groups())) * (100 + retained) / 100 // the page is written before the image
 	growth := int64(heapGrowthLarge)
@@ -85,9 +89,6 @@ func estimateMemory(s scanSize) int64 {
 	}
 	if s.walks {
 		work += 3 * s.signals()
-	}
-	if s.learned {
-		work += 9 * s.signals() / 4
 	}
 	return max(work, scatter, end)*(100+growth)/100 + s.beside()
 }
