@@ -131,3 +131,61 @@ func TestDocumentedFlagsExist(t *testing.T) {
 		}
 	}
 }
+
+var (
+	namedTest   = regexp.MustCompile("`((?:Test|Fuzz|Benchmark)[A-Z][A-Za-z0-9]*)")
+	namedTarget = regexp.MustCompile("`make ([a-z-]+)")
+	namedPlace  = regexp.MustCompile("`((?:cmd|denoise|diffusion|gradients|nifti|qc|internal|integrations|testdata|docs)/[A-Za-z0-9_./-]+)`")
+)
+
+// Tests, targets of make, files and folders that the documents name are there.
+func TestDocumentedPlacesExist(t *testing.T) {
+	root := filepath.Join("..", "..")
+	var tests strings.Builder
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		tests.Write(data)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	makefile, err := os.ReadFile(filepath.Join(root, "Makefile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range append(pages, filepath.Join(root, "README.md")) {
+		data, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range namedTest.FindAllStringSubmatch(string(data), -1) {
+			if !strings.Contains(tests.String(), "func "+m[1]+"(") {
+				t.Errorf("%s: there is no test %s", page, m[1])
+			}
+		}
+		for _, m := range namedTarget.FindAllStringSubmatch(string(data), -1) {
+			if !strings.Contains(string(makefile), "\n"+m[1]+":") {
+				t.Errorf("%s: there is no target %s", page, m[1])
+			}
+		}
+		for _, m := range namedPlace.FindAllStringSubmatch(string(data), -1) {
+			if _, err := os.Stat(filepath.Join(root, m[1])); err == nil {
+				continue
+			}
+			// A name in a package, such as nifti.ReadImage, is no file.
+			if !strings.ContainsAny(filepath.Base(m[1]), ".") {
+				t.Errorf("%s: there is no %s", page, m[1])
+			} else if strings.HasSuffix(m[1], ".go") || strings.HasSuffix(m[1], ".md") {
+				t.Errorf("%s: there is no file %s", page, m[1])
+			}
+		}
+	}
+}

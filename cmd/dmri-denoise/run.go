@@ -130,7 +130,7 @@ func runFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Category: output, Usage: "list inputs, outputs, shells and memory, then stop"},
 
 		&cli.IntFlag{Name: "nthreads", Aliases: []string{"threads"}, Category: machine, Usage: "threads, `N`; default SLURM_CPUS_PER_TASK, NSLOTS, PBS_NCPUS or OMP_NUM_THREADS, else all CPUs allowed; 0 means one"},
-		&cli.StringFlag{Name: "mem", Category: machine, Usage: "work in about `SIZE` (8G, 4000M): a scan that needs more is worked on in a scratch file beside the output, with the same result; stop at once if that is not enough either"},
+		&cli.StringFlag{Name: "mem", Category: machine, Usage: "work within `SIZE` (8G, 4000M): a scan that needs more is worked on in a scratch file beside the output, with the same result; stop at once if that is not enough either"},
 		categorised(jsonFlag("a summary"), machine), categorised(quietFlag(), machine), categorised(verboseFlag(), machine),
 	)
 }
