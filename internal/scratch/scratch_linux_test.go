@@ -17,6 +17,7 @@ import (
 func TestSpace(t *testing.T) {
 	dir := t.TempDir()
 	const window = 8 << 20
+	processors := runtime.GOMAXPROCS(0)
 	s, err := New(dir, window)
 	if err != nil {
 		t.Fatal(err)
@@ -62,6 +63,9 @@ func TestSpace(t *testing.T) {
 	}
 	if err := s.Close(); err != nil || len(s.arrays) != 0 {
 		t.Errorf("closing: %v, %d arrays left", err, len(s.arrays))
+	}
+	if n := runtime.GOMAXPROCS(0); n != processors {
+		t.Errorf("%d processors after closing, %d before", n, processors)
 	}
 }
 
