@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -58,7 +59,8 @@ func removeAbandoned(hidden string) {
 	if boot := bootID(); err != nil || boot == "" || string(text) != boot {
 		return
 	}
-	if kept, err := filepath.Glob(filepath.Join(hidden, backupPrefix+"*")); err != nil || len(kept) > 0 {
+	entries, err := os.ReadDir(hidden)
+	if err != nil || slices.ContainsFunc(entries, func(e os.DirEntry) bool { return strings.HasPrefix(e.Name(), backupPrefix) }) {
 		return
 	}
 	f, err := os.Open(name)

@@ -167,7 +167,10 @@ func TestLeftovers(t *testing.T) {
 	if bootID() == "" {
 		t.Skip("this system does not name its start")
 	}
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "out [1]")
+	if err := os.Mkdir(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
 	at := func(name string) string { return filepath.Join(dir, stagingPrefix+name) }
 	living := newOutputs(false)
 	if err := living.write(filepath.Join(dir, "a"), []byte("a")); err != nil {
