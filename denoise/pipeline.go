@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"runtime"
+	"runtime/debug"
 
 	"github.com/dmri-denoise/dmri-denoise/denoise/noise"
 	"github.com/dmri-denoise/dmri-denoise/denoise/prior"
@@ -195,7 +195,9 @@ func (p *pipeline) denoise(ctx context.Context) (*signals.Signals, error) {
 		}
 	}
 	progress := func(done, total int) { p.o.Progress(StageDenoise, done, total) }
-	options := prior.GaussianOptions{Extent: p.o.Extent, Noise: p.level, Threads: p.o.Threads, Arrays: p.o.Arrays}
+	coefficients := signals.Recycle(p.o.Arrays)
+	defer coefficients.Close()
+	options := prior.GaussianOptions{Extent: p.o.Extent, Noise: p.level, Threads: p.o.Threads, Arrays: coefficients}
 	if p.o.Sampler == Mean {
 		options.Progress = progress
 	}
@@ -274,7 +276,7 @@ func (p *pipeline) result(ctx context.Context, clean *signals.Signals) (*Result,
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	runtime.GC() // coefficients that are not needed any more make room for the output; a millisecond, for few large arrays
+	debug.FreeOSMemory() // coefficients that are not needed any more make room for the output, which is larger than any of them
 	out := &Result{
 		Denoised: p.im.Like(p.y.D), Sigma: p.im.Header.NewImage(1),
 		Mask: p.chosen.keep, Foreground: p.chosen.foreground, Schedule: p.o.Schedule,

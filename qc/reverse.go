@@ -93,22 +93,3 @@ func centred(x []float32, middle float64) []float32 {
 	}
 	return out
 }
-
-// Glyphs draws functions of an angle as filled curves, a picture of columns × rows
-// cells of edge pixels: radius(i, φ), from 0 to 1, is the curve of cell i at angle φ
-// from the vertical. Inside a curve pixels are 1 less a quarter of the distance from
-// the centre, outside 0.
-func Glyphs(columns, rows, edge int, radius func(i int, angle float64) float64) Slice {
-	s := Slice{NX: columns * edge, NY: rows * edge, Pixels: make([]float32, columns*rows*edge*edge)}
-	half := float64(edge) / 2
-	for y := range s.NY {
-		for x := range s.NX {
-			dx, dy := float64(x%edge)+0.5-half, half-float64(y%edge)-0.5
-			r := math.Hypot(dx, dy) / half
-			if r < radius(y/edge*columns+x/edge, math.Atan2(dx, dy)) {
-				s.Pixels[y*s.NX+x] = float32(1 - r/4)
-			}
-		}
-	}
-	return s
-}

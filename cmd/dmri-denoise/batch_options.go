@@ -230,6 +230,9 @@ func (o *batchOptions) takeCluster(c *cli.Context) error {
 		}
 		o.cluster.Program = []string{self}
 	}
+	if o.engine == engineSlurm && strings.ContainsAny(o.outDir, "\r\n") {
+		return usageHint("give OUT_DIR another name", "--engine slurm: the name %q has a line break, behind which a job script would go on with a command", o.outDir)
+	}
 	if o.detach && o.engine != engineSlurm {
 		return usageHint("add --engine slurm", "--detach goes with --engine slurm")
 	}

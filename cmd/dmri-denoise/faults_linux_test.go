@@ -2,10 +2,9 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
-	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -18,67 +17,6 @@ import (
 
 // kills is the number of random moments at which a program is killed.
 const kills = 30
-
-// program prepares a run of the program itself, with one thread.
-func program(ctx context.Context, dir string, words ...string) (*exec.Cmd, *bytes.Buffer) {
-	cmd := exec.CommandContext(ctx, "dmri-denoise", words...)
-	out := &bytes.Buffer{}
-	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, out, out
-	cmd.Env = append(os.Environ(), "OMP_NUM_THREADS=1")
-	return cmd, out
-}
-
-// must runs the program to its end.
-func must(t *testing.T, dir string, words ...string) time.Duration {
-	t.Helper()
-	started := time.Now()
-	cmd, out := program(t.Context(), dir, words...)
-	if err := cmd.Run(); err != nil {
-		t.Fatalf("dmri-denoise %s: %v\n%s", strings.Join(words, " "), err, out)
-	}
-	return time.Since(started)
-}
-
-// statusOf runs the program and returns its exit status and what it said.
-func statusOf(t *testing.T, dir string, env []string, words ...string) (int, string) {
-	t.Helper()
-	cmd, out := program(t.Context(), dir, words...)
-	cmd.Env = append(cmd.Env, env...)
-	err := cmd.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		t.Fatal(err)
-	}
-	return cmd.ProcessState.ExitCode(), out.String()
-}
-
-// files reads all files below a folder whose names are final, by their names.
-func files(t *testing.T, root string) map[string]string {
-	t.Helper()
-	found := map[string]string{}
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) && path == root {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if d.IsDir() {
-			if strings.HasPrefix(d.Name(), ".") && path != root {
-				return filepath.SkipDir
-			}
-			return nil
-		}
-		data, err := os.ReadFile(path)
-		name, _ := filepath.Rel(root, path)
-		found[name] = string(data)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return found
-}
 
 // Killed outright at random moments, run leaves no file under its final name that is not complete, the image only
 // with all others, and the same command does the work afterwards.
@@ -134,6 +72,10 @@ func TestRunKilledAtAnyMoment(t *testing.T) {
 				if data != want[name] {
 					t.Errorf("after another run %s differs", name)
 				}
+			}
+			// Killed while it replaced files it keeps those replaced; this one replaced none.
+			if left, err := filepath.Glob(filepath.Join(dir, out, stagingPrefix+"*")); err != nil || len(left) > 0 {
+				t.Errorf("after another run, left in the folder: %v, %v", left, err)
 			}
 		}
 	}
@@ -306,6 +248,52 @@ func TestFullDisk(t *testing.T) {
 				t.Errorf("%s: %d names left, %v", size, len(left), err)
 			}
 		}
+	}
+}
+
+// A disk that cannot be written to: status 1 before any work with folder, reason and remedy, and the disk is as it was.
+// It can be read from.
+func TestReadOnlyDisk(t *testing.T) {
+	dir := t.TempDir()
+	disk := mounted(t, "-t", "tmpfs", "-o", "size=8m", "tmpfs")
+	must(t, disk, "phantom", "p", "--protocol", "small", "--shape", "12,12,4", "-q")
+	folder := filepath.Join(disk, "ds/sub-01/dwi")
+	if err := os.MkdirAll(folder, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for _, ext := range []string{".nii.gz", ".bval", ".bvec"} {
+		if err := os.Link(filepath.Join(disk, "p/dwi"+ext), filepath.Join(folder, "sub-01_dwi"+ext)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(t, disk, "run", "p/dwi.nii.gz", "old.nii.gz", "-q")
+	before := listing(t, disk)
+	if out, err := exec.Command("mount", "-o", "remount,ro", disk).CombinedOutput(); err != nil {
+		t.Skipf("remounting: %s", out)
+	}
+	for _, words := range [][]string{
+		{"run", "p/dwi.nii.gz", "new.nii.gz"},
+		{"run", "p/dwi.nii.gz", "deep/er/new.nii.gz"},
+		{"run", "p/dwi.nii.gz", "old.nii.gz", "--force"},
+		{"run", "p/dwi.nii.gz", filepath.Join(dir, "half.nii.gz"), "--residual-out", "res.nii.gz"},
+		{"phantom", "p2", "--protocol", "small", "--shape", "12,12,4"},
+		{"qc", "report", "--before", "p/dwi.nii.gz", "--after", "old.nii.gz", "--qc-dir", "qc2"},
+		{"batch", "ds", "out", "participant"},
+	} {
+		status, said := statusOf(t, disk, nil, append(words, "-q")...)
+		if status != exitError || !strings.Contains(said, "read-only file system") || strings.Count(said, "error: ") != 1 || strings.Contains(said, stagingPrefix) {
+			t.Errorf("%v: status %d, %q", words, status, said)
+		}
+		if words[0] == "run" && !strings.Contains(said, "hint: ") {
+			t.Errorf("%v: no remedy: %q", words, said)
+		}
+	}
+	if after := listing(t, disk); !maps.Equal(before, after) {
+		t.Error("the disk changed")
+	}
+	must(t, disk, "run", "p/dwi.nii.gz", filepath.Join(dir, "out/dwi.nii.gz"), "-q", "--no-qc")
+	if left := listing(t, dir); left["half.nii.gz"] != "" || left["out/dwi.nii.gz"] == "" {
+		t.Error("half a result was left, or none was made of a scan on the disk")
 	}
 }
 

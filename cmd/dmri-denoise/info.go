@@ -110,7 +110,7 @@ func (o infoOptions) collect() (*scanInfo, error) {
 	info := describeHeader(o.image, header)
 	info.Warnings = append(info.Warnings, reader.Warnings()...)
 	nx, ny, nz, nt := header.Shape()
-	info.MemoryBytes = estimateMemory(scanSize{voxels: nx * ny * nz, rows: nx * ny * nz, volumes: nt, threads: runtime.GOMAXPROCS(0)})
+	info.MemoryBytes = estimateMemory(scanSize{voxels: nx * ny * nz, rows: nx * ny * nz, volumes: nt, threads: runtime.GOMAXPROCS(0), pages: true})
 	table, err := o.tables.read(o.image)
 	if err != nil {
 		if o.tables.given() {

@@ -25,7 +25,7 @@ func main() {
 // collected, in per cent. Nearly all of it is a few large arrays, so collecting
 // costs next to nothing, while the usual 100 would double the peak.
 const (
-	heapGrowth      = 20
+	heapGrowth      = 10
 	heapGrowthLarge = 5 // for scans of reloadFrom bytes and more
 )
 

@@ -19,6 +19,7 @@ type outputs struct {
 	force   bool
 	planned []planned
 	staging map[string]string // final folder → hidden folder in it
+	owned   []*os.File        // marks of the hidden folders, open and so locked
 	made    []string          // folders created for this command, outermost first
 }
 
@@ -26,6 +27,9 @@ type planned struct{ final, staged string }
 
 // stagingPrefix begins the names of hidden folders.
 const stagingPrefix = ".dmri-denoise-"
+
+// backupPrefix begins the names, in a hidden folder, of files that are being replaced.
+const backupPrefix = ".old-"
 
 func newOutputs(force bool) *outputs {
 	return &outputs{force: force, staging: map[string]string{}}
@@ -87,6 +91,10 @@ func (o *outputs) reserve(dir string) (string, error) {
 	if err != nil {
 		return "", notWritable("cannot write to folder "+dir, err)
 	}
+	if mark := own(hidden); mark != nil {
+		o.owned = append(o.owned, mark)
+	}
+	removeLeftovers(dir)
 	o.staging[dir] = hidden
 	return hidden, nil
 }
@@ -185,7 +193,7 @@ func (o *outputs) publish(i int, p planned) (func(), error) {
 		if !o.force {
 			return nil, nifti.ErrExists
 		}
-		backup := filepath.Join(filepath.Dir(p.staged), fmt.Sprintf(".old-%d", i))
+		backup := filepath.Join(filepath.Dir(p.staged), fmt.Sprintf("%s%d", backupPrefix, i))
 		undo = func() {}
 		if os.Link(p.final, backup) == nil {
 			undo = func() { os.Rename(backup, p.final) }
@@ -217,4 +225,8 @@ func (o *outputs) removeStaging() {
 		os.RemoveAll(hidden)
 		delete(o.staging, dir)
 	}
+	for _, mark := range o.owned {
+		mark.Close()
+	}
+	o.owned = nil
 }

@@ -160,3 +160,57 @@ func TestCheckOutputs(t *testing.T) {
 		})
 	}
 }
+
+// Hidden folders of programs that were killed are taken away by the next one that writes there; those of the living, of
+// another machine, without a mark, with files that were being replaced, and what only looks like one are not.
+func TestLeftovers(t *testing.T) {
+	if bootID() == "" {
+		t.Skip("this system does not name its start")
+	}
+	dir := filepath.Join(t.TempDir(), "out [1]")
+	if err := os.Mkdir(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	at := func(name string) string { return filepath.Join(dir, stagingPrefix+name) }
+	living := newOutputs(false)
+	if err := living.write(filepath.Join(dir, "a"), []byte("a")); err != nil {
+		t.Fatal(err)
+	}
+	for name, boot := range map[string]string{"1": bootID(), "2": "another machine", "3": "", "4": bootID(), "work": bootID(), "5.txt": bootID()} {
+		if err := os.Mkdir(at(name), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		mustWrite(t, filepath.Join(at(name), "staged.nii.gz"), "half")
+		if boot != "" {
+			mustWrite(t, filepath.Join(at(name), ownerFile), boot)
+		}
+	}
+	mustWrite(t, filepath.Join(at("4"), backupPrefix+"0"), "old")
+	if err := os.Symlink(at("2"), at("6")); err != nil {
+		t.Skip("no symbolic links here:", err)
+	}
+	next := newOutputs(false)
+	defer next.discard()
+	if err := next.write(filepath.Join(dir, "b"), []byte("b")); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"2", "3", "4", "work", "5.txt", "6"} {
+		if _, err := os.Lstat(at(name)); err != nil {
+			t.Errorf("%s is gone: %v", at(name), err)
+		}
+	}
+	if _, err := os.Lstat(at("1")); err == nil {
+		t.Errorf("%s, which nobody holds, is still there", at("1"))
+	}
+	if err := living.commit(); err != nil {
+		t.Errorf("the living one: %v", err)
+	}
+	if err := next.commit(); err != nil {
+		t.Errorf("the next one: %v", err)
+	}
+	for _, name := range []string{"a", "b"} {
+		if data, err := os.ReadFile(filepath.Join(dir, name)); err != nil || string(data) != name {
+			t.Errorf("%s has %q, %v", name, data, err)
+		}
+	}
+}

@@ -104,16 +104,7 @@ func (o matchedOptions) run(ctx context.Context, u *ui) error {
 	if err != nil {
 		return explainQC(err)
 	}
-	files := newOutputs(o.force)
-	defer files.discard()
-	staged, err := files.plan(o.output)
-	if err != nil {
-		return err
-	}
-	if err := qc.WritePNG(ctx, staged, img, o.dpi, false); err != nil {
-		return err
-	}
-	if err := files.commit(); err != nil {
+	if err := writePicture(ctx, o.output, img, o.dpi, o.force); err != nil {
 		return err
 	}
 	u.say("wrote %s: volume %d, %s slice %d, t* = %.2f", o.output, n, o.plane, k, t)

@@ -8,7 +8,6 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"strconv"
 
 	"github.com/urfave/cli/v2"
 
@@ -83,16 +82,9 @@ func (o *pairOptions) takeNoise(text string) error {
 		}
 		return nil
 	}
-	n, err := strconv.ParseFloat(text, 64)
-	if err != nil {
-		o.noiseFile = text
-		return nil
-	}
-	if !(n > 0) || math.IsInf(n, 0) {
-		return usagef("--noise %s: the noise standard deviation must be above zero", text)
-	}
-	o.noiseNumber = n
-	return nil
+	var err error
+	o.noiseFile, o.noiseNumber, err = noiseOf("noise", text)
+	return err
 }
 
 // checkGrids refuses images that do not belong together, from their headers alone.

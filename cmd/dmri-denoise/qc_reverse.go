@@ -85,16 +85,7 @@ func reverseStrip(ctx context.Context, c *cli.Context, u *ui, o stripOptions) er
 	if err != nil {
 		return explainQC(err)
 	}
-	files := newOutputs(o.force)
-	defer files.discard()
-	staged, err := files.plan(o.output)
-	if err != nil {
-		return err
-	}
-	if err := qc.WritePNG(ctx, staged, img, o.dpi, false); err != nil {
-		return err
-	}
-	if err := files.commit(); err != nil {
+	if err := writePicture(ctx, o.output, img, o.dpi, o.force); err != nil {
 		return err
 	}
 	u.say("wrote %s: volume %d, slice %d, %d moments", o.output, n, k, len(shown))

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"image"
 	"math"
 
 	"github.com/urfave/cli/v2"
@@ -183,20 +184,25 @@ func (o stripOptions) run(ctx context.Context, u *ui) error {
 	if err != nil {
 		return badInput(fmt.Errorf("%s: volume %d, slice %d: %w", o.input, n, k, err))
 	}
-	files := newOutputs(o.force)
-	defer files.discard()
-	staged, err := files.plan(o.output)
-	if err != nil {
-		return err
-	}
-	if err := qc.WritePNG(ctx, staged, picture, o.dpi, false); err != nil {
-		return err
-	}
-	if err := files.commit(); err != nil {
+	if err := writePicture(ctx, o.output, picture, o.dpi, o.force); err != nil {
 		return err
 	}
 	u.say("wrote %s: volume %d, %s slice %d, t = %s", o.output, n, o.plane, k, joinInts(steps))
 	return nil
+}
+
+// writePicture writes one picture, whole or not at all.
+func writePicture(ctx context.Context, path string, picture image.Image, dpi int, force bool) error {
+	files := newOutputs(force)
+	defer files.discard()
+	staged, err := files.plan(path)
+	if err != nil {
+		return err
+	}
+	if err := qc.WritePNG(ctx, staged, picture, dpi, false); err != nil {
+		return err
+	}
+	return files.commit()
 }
 
 // sliceCount returns the number of slices of a plane: an empty mask makes SpreadSlices offer all of them.

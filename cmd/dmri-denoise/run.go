@@ -130,7 +130,7 @@ func runFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Category: output, Usage: "list inputs, outputs, shells and memory, then stop"},
 
 		&cli.IntFlag{Name: "nthreads", Aliases: []string{"threads"}, Category: machine, Usage: "threads, `N`; default SLURM_CPUS_PER_TASK, NSLOTS, PBS_NCPUS or OMP_NUM_THREADS, else all CPUs allowed; 0 means one"},
-		&cli.StringFlag{Name: "mem", Category: machine, Usage: "work in about `SIZE` (8G, 4000M): a scan that needs more is worked on in a scratch file beside the output, with the same result; stop at once if that is not enough either"},
+		&cli.StringFlag{Name: "mem", Category: machine, Usage: "work within `SIZE` (8G, 4000M): a scan that needs more is worked on in a scratch file beside the output, with the same result; stop at once if that is not enough either"},
 		categorised(jsonFlag("a summary"), machine), categorised(quietFlag(), machine), categorised(verboseFlag(), machine),
 	)
 }
@@ -222,19 +222,21 @@ func defaultOutput(input string) string {
 }
 
 func (o *runOptions) takeNoise(text string) error {
-	if text == "" {
-		return nil
-	}
+	var err error
+	o.noiseFile, o.noiseNumber, err = noiseOf("noise-in", text)
+	return err
+}
+
+// noiseOf reads a noise level given by a flag: a number, or else the name of a file.
+func noiseOf(flag, text string) (file string, number float64, err error) {
 	n, err := strconv.ParseFloat(text, 64)
 	if err != nil {
-		o.noiseFile = text
-		return nil
+		return text, 0, nil
 	}
 	if !(n > 0) || math.IsInf(n, 0) {
-		return usagef("--noise-in %s: the noise standard deviation must be above zero", text)
+		return "", 0, usagef("--%s %s: the noise standard deviation must be above zero", flag, text)
 	}
-	o.noiseNumber = n
-	return nil
+	return "", n, nil
 }
 
 // validate checks what needs no file, then that the input files are there.

@@ -17,6 +17,7 @@ type scanSize struct {
 	threads int
 	walks   bool // a sampler that walks holds up to three more copies of the signals
 	learned bool // the learned prior holds the measurement and the Gaussian estimate with its stages
+	pages   bool // a report with pictures is made
 }
 
 // mostCoefficients is the number of a scan's components at most (docs/architecture.md, Gaussian prior).
@@ -37,16 +38,22 @@ const (
 	componentShare  = 33       // per cent of the volumes that are components, more or less, on real and simulated heads
 	coefficientUses = 3        // arrays of coefficients at once: measured, pilot and estimate
 	mapBytes        = 30       // per voxel: masks, grid, noise map and what it is made with
-	programBytes    = 22 << 20 // the program and what does not grow with the scan
+	programBytes    = 24 << 20 // the program's pages, the runtime's tables and what does not grow with the scan
 	threadBytes     = 4 << 20  // scratch of one thread: groups of patches, blocks being compressed
+	pageBytes       = 32 << 20 // pictures of a report, which are held until the page is written, and the page
+	retained        = 5        // per cent of the heap that the runtime keeps of what many small arrays leave
 	leastWindow     = 16 << 20 // of the scratch file in memory, below which work would be reading it
+	touchBytes      = 64 << 10 // what one touch of the scratch file brings in (scratch)
 )
 
 // beside is what a run holds beside the arrays of the scan's size, at any time.
 func (s scanSize) beside() int64 {
 	moments := 8 * 16 * int64(s.volumes) * int64(s.volumes)
-	return programBytes + mapBytes*int64(s.voxels) + moments + int64(max(s.threads, 1))*threadBytes
+	return programBytes + mapBytes*int64(s.voxels) + moments
 }
+
+// groups is the scratch of all threads.
+func (s scanSize) groups() int64 { return int64(max(s.threads, 1)) * threadBytes }
 
 // tail is what smoothing what lies across the components takes: two volumes and the rows of one, for as many
 // directions as fit (prior.Gaussian).
@@ -55,24 +62,44 @@ func (s scanSize) tail() int64 {
 	return int64(max(s.threads, 1)) * (array(2*s.voxels, lanes) + array(s.rows, lanes))
 }
 
-// estimateMemory foretells the peak of a run in bytes. A scan of reloadFrom bytes or more is let go of while its
-// signals are worked on and read again for the end. Measured beside it: docs/trust.md.
+// page is what a report takes beside the images.
+func (s scanSize) page() int64 {
+	if s.pages {
+		return pageBytes
+	}
+	return 0
+}
+
+// estimateMemory foretells the peak of a run in bytes: that of its three parts which takes most. A scan of reloadFrom
+// bytes or more is let go of while its signals are worked on and read again for the end. Measured beside it: docs/trust.md.
 func estimateMemory(s scanSize) int64 {
-	work := s.signals() + coefficientUses*s.coefficients() + s.tail()
-	end, growth := 2*s.image(), int64(heapGrowthLarge)
+	groups := coefficientUses*s.coefficients() + s.groups()
+	tail := (coefficientUses-1)*s.coefficients() + s.tail() // measured coefficients and groups are gone
+	if s.learned {                                          // the estimate is beside the measurement; then both for the network, with the stages between them
+		groups, tail = groups+9*s.signals()/4, tail+s.signals()
+	}
+	work := s.signals() + max(groups, tail)
+	scatter := s.signals() + s.image()
+	end := (2*s.image() + max(s.page(), s.groups())) * (100 + retained) / 100 // the page is written before the image
+	growth := int64(heapGrowthLarge)
 	if s.image() < reloadFrom {
 		work += s.image()
-		end += s.signals()
+		scatter += s.image()
 		growth = heapGrowth
 	}
 	if s.walks {
 		work += 3 * s.signals()
 	}
-	if s.learned {
-		work += 9 * s.signals() / 4
-	}
-	end += end * growth / 100 // writing and drawing leave garbage; the work before hardly any
-	return max(work, end, s.image()+s.signals()) + s.beside()
+	return max(work, scatter, end)*(100+growth)/100 + s.beside()
+}
+
+// inScratch is the heap of a run whose arrays of the scan's size are in a scratch file.
+func (s scanSize) inScratch() int64 { return s.beside() + max(s.tail(), s.page(), s.groups()) }
+
+// leastInScratch is the least window of the scratch file: two touches of every volume by every thread, which is what
+// transposing takes.
+func (s scanSize) leastInScratch() int64 {
+	return max(leastWindow, 2*touchBytes*int64(s.volumes)*int64(max(s.threads, 1)))
 }
 
 // checkMemory estimates what the run needs and decides where its arrays are.
@@ -85,7 +112,7 @@ func (p *runPlan) checkMemory() error {
 	p.memory = estimateMemory(size) + extra
 	limit := p.options.memory
 	if limit > 0 && p.memory > limit {
-		least := size.beside() + size.tail() + leastWindow
+		least := size.inScratch() + size.leastInScratch()
 		if !scratch.Supported || size.walks || size.learned || extra > 0 || least > limit {
 			return withHint(fmt.Errorf("%w: %s needs about %s, --mem allows %s", errOutOfMemory, p.options.input, formatBytes(p.memory), formatBytes(limit)),
 				p.lessMemory(size, extra, least))
@@ -138,7 +165,7 @@ func (p *runPlan) countMask() error {
 func (p *runPlan) size() scanSize {
 	nx, ny, nz, nt := p.header.Shape()
 	s := scanSize{voxels: nx * ny * nz, rows: nx * ny * nz, volumes: nt, threads: p.options.threads, walks: p.options.sampler != "mean",
-		learned: p.table != nil && (p.options.prior == "auto" || p.options.prior == "learned")}
+		pages: p.options.qcDir != "", learned: p.table != nil && (p.options.prior == "auto" || p.options.prior == "learned")}
 	if p.masked > 0 {
 		s.rows = p.masked
 	}
@@ -150,7 +177,7 @@ func (p *runPlan) window() int64 {
 	if !p.scratch {
 		return 0
 	}
-	return max(p.options.memory-p.size().beside()-p.size().tail(), leastWindow)
+	return p.options.memory - p.size().inScratch()
 }
 
 // scratchBytes is the size of the scratch file, 0 without one: the image, its signals, their coefficients and the

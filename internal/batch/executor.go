@@ -41,6 +41,7 @@ type RunError struct {
 	Remedy   string
 }
 
+// Error is the reason.
 func (e *RunError) Error() string { return e.Reason }
 
 // Executor carries out tasks of one plan.
@@ -100,7 +101,10 @@ func (e *Executor) record(ctx context.Context, t Task, s State, err error) Outco
 			s.Remedy = "use --force to make it again, or another output folder"
 		}
 	}
-	if s.Status != Skipped && !errors.Is(err, ErrBusy) {
+	if s.Status == Skipped { // nothing is written now, so nothing would take away what a killed attempt left
+		sweep(e.stateFile(t.ID()))
+		sweep(e.pageFile(t.subject()))
+	} else if !errors.Is(err, ErrBusy) {
 		if writeErr := e.writeState(s); writeErr != nil && err == nil {
 			s.Status, s.Reason, err = Failed, writeErr.Error(), writeErr
 		}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -53,8 +54,13 @@ const forgotten = 10 * time.Minute
 
 // sweep removes what programs that were killed left of a file.
 func sweep(path string) {
-	left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), temporaryName(path)))
-	for _, name := range left {
+	dir, prefix := filepath.Dir(path), strings.TrimSuffix(temporaryName(path), "*")
+	entries, _ := os.ReadDir(dir) // not a pattern: the folder's own name may look like one
+	for _, entry := range entries {
+		if !strings.HasPrefix(entry.Name(), prefix) {
+			continue
+		}
+		name := filepath.Join(dir, entry.Name())
 		if info, err := os.Lstat(name); err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > forgotten {
 			os.Remove(name)
 		}

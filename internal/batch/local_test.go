@@ -95,9 +95,24 @@ func TestResume(t *testing.T) {
 			}
 			first := files(t, e.OutDir)
 			test.change(t, e, p)
+			var killed []string // what an attempt left that was killed while it wrote the record and the page
+			for _, name := range []string{e.stateFile(p.Tasks[0].ID()), e.pageFile("00")} {
+				left := filepath.Join(filepath.Dir(name), strings.TrimSuffix(temporaryName(name), "*")+"123")
+				if os.WriteFile(left, nil, 0o666) == nil { // one case has no folder for it
+					killed = append(killed, left)
+					if err := os.Chtimes(left, time.Time{}, time.Now().Add(-time.Hour)); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
 			got := e.Local(context.Background(), p.Tasks, LocalOptions{Threads: 1})
 			if got[0].Status != test.want || f.calls != test.calls || !strings.Contains(got[0].State.Reason, test.reason) {
 				t.Errorf("%s (%q), %d runs; want %s, %d", got[0].Status, got[0].State.Reason, f.calls, test.want, test.calls)
+			}
+			for _, name := range killed {
+				if _, err := os.Lstat(name); err == nil {
+					t.Errorf("%s is still there", name)
+				}
 			}
 			if test.want == Done {
 				second := files(t, e.OutDir)

@@ -9,6 +9,7 @@ import (
 // Status is what became of a task.
 type Status string
 
+// What became of a task.
 const (
 	Waiting     Status = "waiting" // not started, or not known to any queue
 	Queued      Status = "queued"  // the cluster has it

@@ -73,7 +73,11 @@ func (e *Executor) WriteSubjectPage(subject string) error {
 		}
 		page.Scans = append(page.Scans, view)
 	}
-	return writeFile(filepath.Join(e.OutDir, "sub-"+subject+".html"), func(w io.Writer) error { return subjectTemplate.Execute(w, page) })
+	return writeFile(e.pageFile(subject), func(w io.Writer) error { return subjectTemplate.Execute(w, page) })
+}
+
+func (h Header) pageFile(subject string) string {
+	return filepath.Join(h.OutDir, "sub-"+subject+".html")
 }
 
 func newScanView(r result) (scanView, error) {

@@ -23,7 +23,10 @@ type FileError struct {
 	Err    error
 }
 
+// Error names the file and what is wrong with it.
 func (e *FileError) Error() string { return fmt.Sprintf("%s: %v", e.Path, e.Err) }
+
+// Unwrap returns what is wrong with the file.
 func (e *FileError) Unwrap() error { return e.Err }
 
 // CheckContent makes sure that a file is here, with content. Links that lead nowhere and the small pointer files of

@@ -17,15 +17,18 @@ type memoryScan struct {
 	shape, protocol string
 	limit           string // of --mem for the run in a scratch file
 	large           bool
+	prior           string // "" for the one that run takes by itself
 }
 
 var memoryScans = []memoryScan{
-	{"48,48,20", "small", "", false},
-	{"64,64,24", "clinical", "100M", false},
-	{"96,96,40", "clinical", "220M", false},
-	{"96,96,48", "multishell", "300M", false},
-	{"100,100,60", "hcp", "400M", false},
-	{"145,174,145", "hcp", "3G", true},
+	{shape: "48,48,20", protocol: "small"},
+	{shape: "64,64,24", protocol: "clinical", limit: "100M"},
+	{shape: "64,64,24", protocol: "clinical", prior: "learned"},
+	{shape: "96,96,40", protocol: "clinical", limit: "220M"},
+	{shape: "96,96,40", protocol: "clinical", prior: "learned"},
+	{shape: "96,96,48", protocol: "multishell", limit: "300M"},
+	{shape: "100,100,60", protocol: "hcp", limit: "400M"},
+	{shape: "145,174,145", protocol: "hcp", limit: "3G", large: true},
 }
 
 // memoryTable holds the peak of a run against what info and run foretell, and that of a run in a scratch file against
@@ -51,6 +54,7 @@ func (e *evaluation) memoryTable(ctx context.Context) (string, error) {
 			if err != nil {
 				return "", err
 			}
+			fmt.Fprint(os.Stderr, line)
 			b.WriteString(line)
 		}
 	}
@@ -70,6 +74,10 @@ func (e *evaluation) memoryLine(ctx context.Context, s memoryScan, folder string
 	if mask {
 		words, name = append(words, "--mask", filepath.Join(folder, "mask.nii.gz")), "yes"
 	}
+	scan := strings.ReplaceAll(s.shape, ",", "×")
+	if s.prior != "" {
+		words = append(words, "--prior", s.prior)
+	}
 	plan, err := e.told(ctx, append(words, "--dry-run")...)
 	if err != nil {
 		return "", err
@@ -79,8 +87,12 @@ func (e *evaluation) memoryLine(ctx context.Context, s memoryScan, folder string
 		return "", err
 	}
 	size := 4 * float64(plan.Shape[0]) * float64(plan.Shape[1]) * float64(plan.Shape[2]) * float64(plan.Shape[3])
-	line := fmt.Sprintf("| %s×%d | %.0f MB | %s | %.0f MB | %.0f MB | %+.0f %% |", strings.ReplaceAll(s.shape, ",", "×"), plan.Shape[3], size/1e6, name,
-		plan.Estimated/1e6, whole.Peak/1e6, 100*(plan.Estimated/whole.Peak-1))
+	scan += fmt.Sprintf("×%d", plan.Shape[3])
+	if s.prior != "" {
+		scan += ", --prior " + s.prior
+	}
+	line := fmt.Sprintf("| %s | %.0f MiB | %s | %.0f MiB | %.0f MiB | %+.0f %% |", scan, size/(1<<20), name,
+		plan.Estimated/(1<<20), whole.Peak/(1<<20), 100*(plan.Estimated/whole.Peak-1))
 	if s.limit == "" {
 		return line + " – | – | – |\n", nil
 	}
@@ -97,7 +109,7 @@ func (e *evaluation) memoryLine(ctx context.Context, s memoryScan, folder string
 			same = "NO: " + suffix
 		}
 	}
-	return line + fmt.Sprintf(" %s | %.0f MB | %s |\n", s.limit, part.Peak/1e6, same), nil
+	return line + fmt.Sprintf(" %s | %.0f MiB | %s |\n", s.limit, part.Peak/(1<<20), same), nil
 }
 
 // told runs the program and reads what it prints.
