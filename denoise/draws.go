@@ -40,7 +40,7 @@ func Draws(ctx context.Context, im *nifti.Image, table *gradients.Table, o Optio
 		return nil, nil, fmt.Errorf("denoise: calibration: %w", err)
 	}
 	scan.Moved = second.Denoised.Voxels()
-	p, err := posterior.Calibrate(ctx, scan, posterior.Options{Threads: o.Threads, Seed: o.Seed})
+	p, err := posterior.Calibrate(ctx, scan, posterior.Options{Threads: o.Threads, Seed: o.Seed, Table: table, B0Threshold: o.B0Threshold})
 	if err != nil {
 		return nil, nil, err
 	}
