@@ -90,8 +90,8 @@ func (p *Posterior) counts() []bool {
 }
 
 // look is what is known of one voxel, stabilised: the estimate h in terms of
-// the expected measurement, the residual h - y, the change of h with the probe
-// and the probe.
+// the expected measurement, the residual h - y, the change of h with the probe and
+// the probe, the product of these two scaled to the noise.
 type look struct {
 	h, residual, change, probe, variance []float32 // D
 	hc, rc, cc, bc                       []float32 // K: the same along the components
@@ -113,7 +113,7 @@ func (p *Posterior) read(l *look, r int) {
 		m := s.expected(x)
 		l.h[i] = m
 		l.residual[i] = m - s.Measured[i*size+v]*inverse
-		l.change[i] = (s.expected(s.Moved[i*size+v]*inverse) - m) / probeSize
+		l.change[i] = (s.expected(s.Moved[i*size+v]*inverse) - m) / probeSize * float32(p.Noise)
 		l.variance[i] = s.variance(x)
 		l.probe[i] = s.probe(v, i, l.variance[i])
 	}

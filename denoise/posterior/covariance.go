@@ -21,8 +21,8 @@ const (
 // measureNoise brings the noise's variance to what Stein's formula needs across
 // the basis, where next to nothing but noise is. A noise map 1 % too high
 // makes Stein's estimate 0.02 σ² too low in every direction, which is as large as
-// errors are. The error there is the slope, that of a filter of least risk, which depends on
-// σ to second order only: |r|² - f·tr N + 2 tr JN = tr JN.
+// errors are. The error there is that of a filter of least risk, tr JN, so that
+// |r|² - f·tr N + 2f·tr JN = f·tr JN, f the factor wanted.
 func (p *Posterior) measureNoise(ctx context.Context, threads int) error {
 	if p.s.D-p.K < leastTail {
 		return nil
@@ -34,7 +34,8 @@ func (p *Posterior) measureNoise(ctx context.Context, threads int) error {
 	own := p.own()
 	residual, noise := 0.0, 0.0
 	for _, m := range all {
-		residual -= m.slope
+		noise -= m.slope
+		residual -= 2 * m.slope
 		for i, t := range m.tail {
 			residual += t
 			noise += own[i] * m.variance[i]
