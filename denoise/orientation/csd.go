@@ -26,7 +26,8 @@ const (
 	highestOrder = 8
 	rounds       = 50 // of the constrained solution, at most
 	drawRounds   = 4  // of a draw's, which starts from the mean's
-	normWeight   = 1e-3
+	lobeWeight   = 50   // of the constraint, that of MRtrix's dwi2fod csd, so that distributions compare
+	normWeight   = 2e-4 // of the smallest norm, likewise: orders that the signal does not determine stay small
 )
 
 // Shell is the shell that distributions are fitted on.
@@ -99,16 +100,16 @@ func NewCSD(t *gradients.Table, shell Shell, response []float64) (*CSD, error) {
 	for i := range c.design {
 		c.design[i] *= factor[i%n]
 	}
-	lambda := float64(m) * response[0] / sphere
+	lambda := lobeWeight * response[0] / sphere
 	c.harmonics = make([]float64, len(c.plain))
 	for i, h := range c.plain {
 		c.harmonics[i] = lambda * h
 	}
 	c.gram = make([]float64, n*n)
 	fastblas.Syrk(true, true, n, m, 1, c.design, n, 0, c.gram, n)
-	norm := normWeight * lambda
+	norm := normWeight * c.gram[0]
 	for a := range n {
-		c.gram[a*n+a] += norm * norm
+		c.gram[a*n+a] += norm
 	}
 	return c, c.start(m)
 }

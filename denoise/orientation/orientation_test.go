@@ -66,7 +66,7 @@ func TestCrossingsAreResolved(t *testing.T) {
 		for _, x := range s.Lobes {
 			least = min(least, x)
 		}
-		if least < -0.15*peaks[0].Amplitude && least < -0.02 { // the constraint is a penalty, so that lobes are small, not gone
+		if least < -0.11*peaks[0].Amplitude { // MRtrix's dwi2fod csd leaves 10.3 % at 60°, see TestDistributionsAgreeWithMRtrix
 			t.Errorf("%g°: negative lobe of %.3f", angle, least)
 		}
 	}
