@@ -24,8 +24,8 @@ const (
 	leastShell   = 15  // directions: order 4
 	wantedShell  = 28  // directions that make a shell preferable to a lower one of more: order 6
 	highestOrder = 8
-	rounds       = 50 // of the constrained solution, at most
-	drawRounds   = 4  // of a draw's, which starts from the mean's
+	rounds       = 50   // of the constrained solution, at most
+	drawRounds   = 4    // of a draw's, which starts from the mean's
 	lobeWeight   = 50   // of the constraint, that of MRtrix's dwi2fod csd, so that distributions compare
 	normWeight   = 2e-4 // of the smallest norm, likewise: orders that the signal does not determine stay small
 )

@@ -69,7 +69,7 @@ func Calibrate(ctx context.Context, s *Scan, o Options) (*Posterior, error) {
 	for b := range bands {
 		p.Scale[b] = e.scale(b, p.Grid, p.counts())
 	}
-	p.classify()
+	p.classify(e.spread)
 	return p, p.measureCovariance(ctx, o.Threads)
 }
 

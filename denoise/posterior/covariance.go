@@ -47,25 +47,45 @@ func (p *Posterior) measureNoise(ctx context.Context, threads int) error {
 	return nil
 }
 
-// classify sorts rows into classes of equal number by the size of their error.
-func (p *Posterior) classify() {
-	key := func(r int) float32 { return p.Scale[0][r] + p.Scale[1][r] }
+// classify sorts rows into classes of equal number: by the size of their error
+// and, among those of one size, by how much the estimate depends on direction, for
+// tissues err in different ways.
+func (p *Posterior) classify(spread []float32) {
 	in := p.counts()
-	var values []float32
-	for r, ok := range in {
+	size, all := make([]float32, len(spread)), make([]uint8, len(spread))
+	for r := range size {
+		size[r] = p.Scale[0][r] + p.Scale[1][r]
+	}
+	bySize := ranks(size, all, in, classes/2)
+	bySpread := ranks(spread, bySize, in, 2)
+	p.class = make([]uint8, len(spread))
+	for r := range p.class {
+		p.class[r] = bySize[r]*2 + bySpread[r]
+	}
+}
+
+// ranks tells which of n parts of equal number, by value, each row falls into
+// among the rows of its group. Rows that do not count do not set the bounds.
+func ranks(values []float32, group []uint8, counts []bool, n int) []uint8 {
+	var among [classes][]float32
+	for r, ok := range counts {
 		if ok {
-			values = append(values, key(r))
+			among[group[r]] = append(among[group[r]], values[r])
 		}
 	}
-	slices.Sort(values)
-	p.class = make([]uint8, p.Grid.Len())
-	for r := range p.class {
-		for c := 1; c < classes; c++ {
-			if key(r) > values[c*(len(values)-1)/classes] {
-				p.class[r] = uint8(c)
+	for _, v := range among {
+		slices.Sort(v)
+	}
+	out := make([]uint8, len(values))
+	for r, x := range values {
+		v := among[group[r]]
+		for c := 1; c < n && len(v) > 0; c++ {
+			if x > v[c*(len(v)-1)/n] {
+				out[r] = uint8(c)
 			}
 		}
 	}
+	return out
 }
 
 // measureCovariance fills in the classes' covariances by Stein's formula.

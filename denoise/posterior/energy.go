@@ -99,7 +99,8 @@ func (p *Posterior) roughness(dst, coefficients []float32) {
 const (
 	nearWidth = 1.0 // voxels: of the window that slopes are smoothed with
 	wideWidth = 2.0 // of the one for Stein's estimate
-	bins      = 24  // of voxels by predicted error, in which it is brought to Stein's
+	groups    = 4   // of voxels by dependence on direction, and in each
+	bins      = 5   // by predicted error, in which it is brought to Stein's
 	least     = 0.05
 )
 
@@ -108,8 +109,8 @@ const (
 // with coefficients not below zero, on a constant and on quantities that
 // go with the error: the smoothed slope, the roughness of the estimate, how much it
 // depends on direction, and Stein's estimate at the neighbours, the voxel's own left
-// out. The prediction is then brought to the average of Stein's estimate in each of
-// 24 bins.
+// out. The prediction is then brought to the average of Stein's estimate in bins: five by
+// its size in each quarter of the voxels by how much they depend on direction.
 func (e *energy) scale(band int, g *signals.Grid, counts []bool) []float32 {
 	stein := e.stein[band]
 	one := make([]float32, len(stein))
@@ -132,7 +133,14 @@ func (e *energy) scale(band int, g *signals.Grid, counts []bool) []float32 {
 			out[i] += c[j] * f[i]
 		}
 	}
-	level(out, stein, counts)
+	group := ranks(e.spread, make([]uint8, len(out)), counts, groups)
+	within := make([]bool, len(out))
+	for q := range groups {
+		for r, in := range counts {
+			within[r] = in && int(group[r]) == q
+		}
+		level(out, stein, within, func(r int) bool { return int(group[r]) == q })
+	}
 	return out
 }
 
@@ -195,9 +203,9 @@ func regress(features [][]float32, target []float32, counts []bool) []float32 {
 	return best
 }
 
-// level brings a prediction to the average of Stein's estimate, bin by bin,
-// never below a share of the average over all.
-func level(scale, stein []float32, counts []bool) {
+// level brings the prediction of a group of rows to the average of Stein's estimate,
+// bin by bin, never below a share of the average over the group.
+func level(scale, stein []float32, counts []bool, group func(r int) bool) {
 	var order []int
 	sum := 0.0
 	for r, in := range counts {
@@ -205,6 +213,9 @@ func level(scale, stein []float32, counts []bool) {
 			order = append(order, r)
 			sum += float64(stein[r])
 		}
+	}
+	if len(order) == 0 {
+		return
 	}
 	overall := max(sum/float64(len(order)), 1e-6)
 	slices.SortStableFunc(order, func(a, b int) int {
@@ -231,7 +242,9 @@ func level(scale, stein []float32, counts []bool) {
 	}
 	value = monotone(value)
 	for r, s := range scale {
-		scale[r] = float32(max(interpolate(at, value, float64(s)), least*overall))
+		if group(r) {
+			scale[r] = float32(max(interpolate(at, value, float64(s)), least*overall))
+		}
 	}
 }
 
