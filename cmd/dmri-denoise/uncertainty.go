@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 
 	"github.com/urfave/cli/v2"
 
@@ -127,7 +128,7 @@ func takeDraws(ctx context.Context, u *ui, bar *progress, o runOptions, outputs 
 		return nil, err
 	}
 	plan.warn(u)
-	limitThreads(o.threads)
+	limitMachine(o.threads, plan)
 	s, err := loadScan(ctx, u, o, plan, "")
 	if err != nil {
 		return nil, err
@@ -135,6 +136,10 @@ func takeDraws(ctx context.Context, u *ui, bar *progress, o runOptions, outputs 
 	settings := denoise.Options{
 		Mask: s.mask, NoiseLevel: o.noiseNumber, Rician: ricianModes[o.rician], Schedule: o.schedule, Seed: o.seed, Threads: o.threads,
 		B0Threshold: o.tables.b0Threshold, Logger: u.logger(), Progress: func(stage denoise.Stage, done, total int) { bar.report(string(stage), done, total) },
+	}
+	settings.Reload = func(ctx context.Context) (*nifti.Image, error) {
+		debug.FreeOSMemory()
+		return nifti.ReadImage(ctx, o.input, nifti.ReadOptions{})
 	}
 	if settings.B0Threshold == 0 {
 		settings.B0Threshold = math.SmallestNonzeroFloat64
@@ -175,6 +180,7 @@ func (o uncertaintyOptions) do(ctx context.Context, u *ui) error {
 	if err != nil {
 		return err
 	}
+	d.scan.image.Data = nil // its header is all that is wanted from here on
 	affine, _ := d.scan.image.Header.Affine()
 	table := d.table.ToScanner(affine)
 	c, err := o.deconvolution(ctx, d, table)
@@ -187,6 +193,7 @@ func (o uncertaintyOptions) do(ctx context.Context, u *ui) error {
 	if err != nil {
 		return err
 	}
+	voxels := d.posterior.Grid.Len()
 	if err := o.write(ctx, files, d, maps, c); err != nil {
 		return err
 	}
@@ -194,7 +201,7 @@ func (o uncertaintyOptions) do(ctx context.Context, u *ui) error {
 		return err
 	}
 	bar.finish()
-	u.say("wrote %s_*.nii.gz and %s: %d draws of %d voxels", o.prefix, filepath.Join(o.prefix+"_qc", "report.html"), o.samples, d.posterior.Grid.Len())
+	u.say("wrote %s_*.nii.gz and %s: %d draws of %d voxels", o.prefix, filepath.Join(o.prefix+"_qc", "report.html"), o.samples, voxels)
 	return nil
 }
 
@@ -263,6 +270,8 @@ func (o uncertaintyOptions) write(ctx context.Context, files *outputs, d *drawn,
 		return err
 	}
 	g := d.posterior.Grid
+	d.posterior, d.result.Denoised = nil, nil // the images are as large as the scan, one at a time
+	*m = orientation.Maps{}
 	for _, name := range o.names() {
 		sidecar := map[string]any{
 			"Description": text[name], "Samples": o.samples, "RandomSeed": o.run.seed, "Sources": []string{filepath.Base(o.run.input)},
@@ -290,6 +299,7 @@ func (o uncertaintyOptions) write(ctx context.Context, files *outputs, d *drawn,
 		if err != nil {
 			return err
 		}
+		delete(values, name)
 		if err := im.Write(ctx, staged, nifti.WriteOptions{Threads: o.run.threads}); err != nil {
 			return err
 		}

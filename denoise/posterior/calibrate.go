@@ -12,7 +12,7 @@ type Options struct {
 	Threads     int // 0 means one per core
 	Seed        uint64
 	Table       *gradients.Table // of the scan; without it errors are looked for along principal components alone
-	B0Threshold float64          // s/mm²
+	B0Threshold float64          // s/mm²; 0 means gradients.DefaultB0Threshold
 }
 
 const (
@@ -46,11 +46,15 @@ type Posterior struct {
 	tail  [classes][]float64 // per volume: standard deviation across the components
 }
 
-// Calibrate measures the error of a denoised scan. Its images are kept, not
-// copied, and must not change while draws are taken.
+// Calibrate measures the error of a denoised scan. The scan is kept, not copied:
+// its estimate must not change while draws are taken; Measured and Moved are no
+// longer needed.
 func Calibrate(ctx context.Context, s *Scan, o Options) (*Posterior, error) {
 	if err := s.check(); err != nil {
 		return nil, err
+	}
+	if o.B0Threshold == 0 {
+		o.B0Threshold = gradients.DefaultB0Threshold
 	}
 	p := &Posterior{Grid: signals.NewGrid(s.NX, s.NY, s.NZ, s.Mask), s: s, seed: o.Seed, Noise: 1}
 	if p.Grid.Len() == 0 {
