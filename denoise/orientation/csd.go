@@ -184,6 +184,7 @@ type Solver struct {
 	matrix  []float64 // N × N: gram and penalties, lower triangle
 	factor  []float64
 	mean    []float64 // matrix of the mean's solution
+	root    []float64 // its factor
 	meanSet []bool
 	set     []bool
 	Lobes   []float64 // amplitude of the last solution in every direction of the sphere
@@ -194,7 +195,7 @@ func (c *CSD) NewSolver() *Solver {
 	n := c.N
 	return &Solver{
 		c: c, signal: make([]float64, len(c.Shell.Volumes)), right: make([]float64, n), matrix: make([]float64, n*n), factor: make([]float64, n*n),
-		mean: make([]float64, n*n), meanSet: make([]bool, sphere), set: make([]bool, sphere), Lobes: make([]float64, sphere),
+		mean: make([]float64, n*n), root: make([]float64, n*n), meanSet: make([]bool, sphere), set: make([]bool, sphere), Lobes: make([]float64, sphere),
 	}
 }
 
@@ -215,7 +216,8 @@ func (s *Solver) Solve(f []float64, signal []float32) bool {
 	ok := s.iterate(f, rounds)
 	copy(s.mean, s.matrix)
 	copy(s.meanSet, s.set)
-	return ok
+	copy(s.root, s.matrix)
+	return ok && factorize(s.root, c.N, 0)
 }
 
 // Draw writes the distribution of a draw of the voxel that was solved last.
@@ -223,12 +225,8 @@ func (s *Solver) Draw(f []float64, signal []float32) bool {
 	s.load(signal)
 	copy(s.matrix, s.mean)
 	copy(s.set, s.meanSet)
-	copy(s.factor, s.matrix)
-	if !factorize(s.factor, s.c.N, 0) {
-		return false
-	}
 	copy(f, s.right)
-	solve(s.factor, s.c.N, f)
+	solve(s.root, s.c.N, f)
 	return s.iterate(f, drawRounds)
 }
 
