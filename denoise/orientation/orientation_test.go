@@ -159,3 +159,40 @@ func TestCone(t *testing.T) {
 		t.Errorf("Cone of 1…99 = %g, want 95", got)
 	}
 }
+
+// The error of deconvolution itself is in the cone: without noise, the cone of a
+// crossing reaches from the peak to about the truth.
+func TestConesHoldTheShiftOfDeconvolution(t *testing.T) {
+	table := shellTable(2, 45, 1000)
+	shell, _ := ChooseShell(table, 50)
+	c, err := NewCSD(table, shell, fibreResponse(table, shell))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(4, 4))
+	var rows [][]float32
+	var truth [][2][3]float64
+	for range 100 {
+		u := unit([3]float64{rng.NormFloat64(), rng.NormFloat64(), rng.NormFloat64()})
+		e, _ := tangents(u)
+		sin, cos := math.Sincos((60 + 30*rng.Float64()) * math.Pi / 180)
+		v := [3]float64{cos*u[0] + sin*e[0], cos*u[1] + sin*e[1], cos*u[2] + sin*e[2]}
+		rows = append(rows, tensorSignal(table, [][3]float64{u, v}, []float64{0.5, 0.5}))
+		truth = append(truth, [2][3]float64{u, v})
+	}
+	m, err := Estimate(context.Background(), func() Source { return fixedSource{rows, 0} }, len(rows), table, c, Options{Samples: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	off, cone := 0.0, 0.0
+	for r, pair := range truth {
+		p := [3]float64{float64(m.Peaks[r*9]), float64(m.Peaks[r*9+1]), float64(m.Peaks[r*9+2])}
+		a := min(Angle(p, pair[0]), Angle(p, pair[1]))
+		off += a * a / 100
+		cone += float64(m.Cone[0][r]*m.Cone[0][r]) / 100
+	}
+	// The shift of what is already shifted is a little another.
+	if ratio := math.Sqrt(cone / off); ratio < 0.6 || ratio > 1.7 {
+		t.Errorf("peaks are %.2f° off, cones are %.2f°", math.Sqrt(off), math.Sqrt(cone))
+	}
+}
