@@ -112,7 +112,8 @@ type drawn struct {
 }
 
 // takeDraws reads and denoises a scan and calibrates its posterior. It needs a table.
-func takeDraws(ctx context.Context, u *ui, bar *progress, o runOptions, outputs []string) (*drawn, error) {
+// Checks of the table come before any work.
+func takeDraws(ctx context.Context, u *ui, bar *progress, o runOptions, outputs []string, checks ...func(*gradients.Table) error) (*drawn, error) {
 	plan := &runPlan{options: o}
 	if err := plan.readHeaders(); err != nil {
 		return nil, err
@@ -123,6 +124,11 @@ func takeDraws(ctx context.Context, u *ui, bar *progress, o runOptions, outputs 
 	_, _, _, nt := plan.header.Shape()
 	if err := plan.readTable(nt); err != nil {
 		return nil, err
+	}
+	for _, check := range checks {
+		if err := check(plan.table); err != nil {
+			return nil, err
+		}
 	}
 	if err := checkOutputs(outputs, plan.inputs(), o.force); err != nil {
 		return nil, err
@@ -176,7 +182,7 @@ func (o uncertaintyOptions) do(ctx context.Context, u *ui) error {
 	defer files.discard()
 	bar := newProgress(u)
 	defer bar.finish()
-	d, err := takeDraws(ctx, u, bar, o.run, o.outputs())
+	d, err := takeDraws(ctx, u, bar, o.run, o.outputs(), o.checkTable)
 	if err != nil {
 		return err
 	}
@@ -205,20 +211,33 @@ func (o uncertaintyOptions) do(ctx context.Context, u *ui) error {
 	return nil
 }
 
+// checkTable refuses a table from which no tensor, or no distribution, follows.
+func (o uncertaintyOptions) checkTable(t *gradients.Table) error {
+	if !orientation.NewTensor(t).Determined() {
+		return badInputHint("a scan needs volumes of two b-values, one of them best 0, and six directions", "%s: no tensor follows from its gradient table", o.run.input)
+	}
+	if o.noFOD {
+		return nil
+	}
+	_, err := orientation.ChooseShell(t, o.run.tables.b0Threshold)
+	return o.explain(err)
+}
+
+func (o uncertaintyOptions) explain(err error) error {
+	if errors.Is(err, orientation.ErrFewDirections) || errors.Is(err, orientation.ErrNoResponse) {
+		return badInputHint("--no-fod leaves fibre orientations out", "%s: %w", o.run.input, err)
+	}
+	return err
+}
+
 // deconvolution estimates the response and prepares the distributions; nil with --no-fod.
 func (o uncertaintyOptions) deconvolution(ctx context.Context, d *drawn, table *gradients.Table) (*orientation.CSD, error) {
 	if o.noFOD {
 		return nil, nil
 	}
-	explain := func(err error) error {
-		if errors.Is(err, orientation.ErrFewDirections) || errors.Is(err, orientation.ErrNoResponse) {
-			return badInputHint("--no-fod leaves fibre orientations out", "%s: %w", o.run.input, err)
-		}
-		return err
-	}
 	shell, err := orientation.ChooseShell(table, o.run.tables.b0Threshold)
 	if err != nil {
-		return nil, explain(err)
+		return nil, o.explain(err)
 	}
 	var rows []int
 	for r, v := range d.posterior.Grid.Voxel {
@@ -229,11 +248,11 @@ func (o uncertaintyOptions) deconvolution(ctx context.Context, d *drawn, table *
 	read := func() orientation.Reader { return d.posterior.NewDrawer().Mean }
 	response, err := orientation.EstimateResponse(ctx, read, rows, table, shell, o.run.threads)
 	if err != nil {
-		return nil, explain(err)
+		return nil, o.explain(err)
 	}
 	c, err := orientation.NewCSD(table, shell, response)
 	if err != nil {
-		return nil, explain(err)
+		return nil, o.explain(err)
 	}
 	return c, nil
 }

@@ -144,6 +144,18 @@ func TestEstimateDoesNotDependOnThreads(t *testing.T) {
 	}
 }
 
+func TestTensorIsDetermined(t *testing.T) {
+	for _, c := range []struct {
+		name          string
+		zeros, others int
+		want          bool
+	}{{"no b = 0", 0, 30, false}, {"five directions", 3, 5, false}, {"six", 1, 6, true}} {
+		if got := NewTensor(shellTable(c.zeros, c.others, 1000)).Determined(); got != c.want {
+			t.Errorf("%s: Determined = %v", c.name, got)
+		}
+	}
+}
+
 func TestFewDirections(t *testing.T) {
 	if _, err := ChooseShell(shellTable(1, 12, 1000), 50); !errors.Is(err, ErrFewDirections) {
 		t.Errorf("ChooseShell = %v, want ErrFewDirections", err)
