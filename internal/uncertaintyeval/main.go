@@ -57,7 +57,7 @@ func main() {
 }
 
 func write(ctx context.Context, w io.Writer, samples int, scans []scan) error {
-	fmt.Fprintf(w, "# Uncertainty, measured\n\nWritten by one run of `make eval-uncertainty` on %d cores; nothing in the tables is typed by hand. Phantoms of 32×32×10 voxels of 4×4×2 mm, %d draws. "+
+	fmt.Fprintf(w, "# Uncertainty, measured\n\nWritten by one run of `make eval-uncertainty` on %d cores; nothing in the tables is typed by hand. Phantoms of 40×40×14 voxels of 3.2×3.2×2 mm, %d draws. "+
 		"Errors in σ, of the measurement's expectation, over all volumes and the foreground. Cones: voxels of at least 90 %% white matter with one fibre, or with two at 60° to 90°, the weaker at least 30 %%; "+
 		"a true direction without a peak within 30° is missed and counts as outside. Methods: [uncertainty.md](uncertainty.md).\n\n", runtime.NumCPU(), samples)
 	fmt.Fprint(w, "| scan | error | predicted | in 50 % | in 80 % | in 90 % | in 95 % | one fibre: in cone | median cone | crossings 60-90°: in cone | missed | median cone | seconds |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|\n")
@@ -76,7 +76,7 @@ func write(ctx context.Context, w io.Writer, samples int, scans []scan) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(w, "| %d | %g | %.1f° | %.1f (%d) | %.1f° | %.1f (%d) | %.1f |\n", s.directions, s.snr, m.single.cone(), m.single.share(), m.single.n, m.crossing.cone(), m.crossing.share(), m.crossing.n, m.crossing.missedShare())
+		fmt.Fprintf(w, "| %d | %g | %.2f° | %.1f (%d) | %.2f° | %.1f (%d) | %.1f |\n", s.directions, s.snr, m.single.cone(), m.single.share(), m.single.n, m.crossing.cone(), m.crossing.share(), m.crossing.n, m.crossing.missedShare())
 	}
 	return nil
 }
@@ -97,7 +97,7 @@ type measured struct {
 }
 
 func (s scan) measure(ctx context.Context, samples int) (m measured, err error) {
-	o := phantom.Options{Protocol: s.protocol, Shape: [3]int{32, 32, 10}, SNR: s.snr, Rician: s.rician, Seed: s.seed, VoxelSize: [3]float64{4, 4, 2}}
+	o := phantom.Options{Protocol: s.protocol, Shape: [3]int{40, 40, 14}, SNR: s.snr, Rician: s.rician, Seed: s.seed, VoxelSize: [3]float64{3.2, 3.2, 2}}
 	if s.directions > 0 {
 		o.Table = tableOf(s.directions)
 	}
