@@ -20,9 +20,10 @@ const StageProbe Stage = "calibration"
 // [Imputing]. The sampler is always the posterior mean.
 //
 // The image is as before when Draws returns, but for the last bit of its
-// values; the posterior refers to it and to Result.Denoised.
+// values; draws refer to Result.Denoised, no longer to the image. With Options.Reload the
+// peak is three copies of the scan instead of four.
 func Draws(ctx context.Context, im *nifti.Image, table *gradients.Table, o Options) (*Result, *posterior.Posterior, error) {
-	o.Sampler, o.Reload = Mean, nil
+	o.Sampler = Mean
 	o.Imputing = Imputing{Mode: ImputeOff}
 	first, err := Run(ctx, im, table, o)
 	if err != nil {
@@ -33,19 +34,40 @@ func Draws(ctx context.Context, im *nifti.Image, table *gradients.Table, o Optio
 		NX: nx, NY: ny, NZ: nz, D: nt, Measured: im.Voxels(), Denoised: first.Denoised.Voxels(), Sigma: first.Sigma.Voxels(),
 		Mask: first.Mask, Foreground: first.Foreground, Magnitude: first.Summary.RicianCorrected, Seed: o.Seed,
 	}
-	scan.Perturb(1)
-	second, err := Run(ctx, im, table, o.again(first))
-	scan.Perturb(-1)
-	if err != nil {
+	if err := probe(ctx, im, table, scan, o.again(first)); err != nil {
 		return nil, nil, fmt.Errorf("denoise: calibration: %w", err)
 	}
-	scan.Moved = second.Denoised.Voxels()
-	p, err := posterior.Calibrate(ctx, scan, posterior.Options{Threads: o.Threads, Seed: o.Seed})
+	p, err := posterior.Calibrate(ctx, scan, posterior.Options{Threads: o.Threads, Seed: o.Seed, Table: table, B0Threshold: o.B0Threshold})
 	if err != nil {
 		return nil, nil, err
 	}
-	scan.Moved = nil
+	scan.Moved, scan.Measured = nil, nil
 	return first, p, nil
+}
+
+// probe denoises the perturbed image into scan.Moved.
+func probe(ctx context.Context, im *nifti.Image, table *gradients.Table, scan *posterior.Scan, o Options) error {
+	scan.Perturb(1)
+	if reload := o.Reload; reload != nil {
+		scan.Measured = nil // so that Run can let go of it
+		o.Reload = func(ctx context.Context) (*nifti.Image, error) {
+			again, err := reload(ctx)
+			if err != nil || len(again.Voxels()) != len(scan.Denoised) {
+				return again, err // a size that changed is Run's to report
+			}
+			moved := *scan
+			moved.Measured = again.Voxels()
+			moved.Perturb(1)
+			return again, nil
+		}
+	}
+	second, err := Run(ctx, im, table, o)
+	if err != nil {
+		return err
+	}
+	scan.Measured, scan.Moved = im.Voxels(), second.Denoised.Voxels()
+	scan.Perturb(-1)
+	return nil
 }
 
 // again returns the options of a second run that differs from the first in

@@ -5,6 +5,8 @@ import (
 	"image"
 	"image/color"
 	"math"
+
+	"golang.org/x/image/vector"
 )
 
 // OrientationInput is what a page on the uncertainty of fibre orientations is
@@ -21,14 +23,17 @@ type OrientationInput struct {
 	Directions int
 }
 
+// widestCone is where the colours of cone angles end, in degrees: what is wider
+// says no more than that there is no direction.
+const widestCone = 20
+
 // OrientationPage shows FA with its deviation, cone angles, and the peaks of the
-// middle axial slice with their cones.
+// middle axial slice with their cones. Errors are [ErrInput].
 func OrientationPage(in OrientationInput) (*Page, error) {
-	fa, err := valueMap(in, in.FA, "Mean fractional anisotropy over the draws.")
-	if err != nil {
-		return nil, err
+	if err := checkLengths(in.Grid, len(in.FA), len(in.FADev), len(in.Mask)); err != nil {
+		return nil, fmt.Errorf("qc: uncertainty: %w", err)
 	}
-	dev, err := valueMap(in, in.FADev, "Standard deviation of fractional anisotropy over the draws.")
+	fa, err := mapSheet(in, []mapRow{{"FA", in.FA, robustWindow(in.FA, in.Mask, 0, 0.99)}, {"± sd", in.FADev, robustWindow(in.FADev, in.Mask, 0, 0.98)}})
 	if err != nil {
 		return nil, err
 	}
@@ -37,91 +42,109 @@ func OrientationPage(in OrientationInput) (*Page, error) {
 	for _, n := range in.Remarks {
 		page.Sections[0].Blocks = append(page.Sections[0].Blocks, n)
 	}
-	page.Sections = append(page.Sections, Section{ID: "fa", Title: "Fractional anisotropy", Blocks: []Block{
-		Figure{Alt: "Fractional anisotropy", PNG: fa, File: "fa.png"}, Figure{Alt: "Standard deviation of fractional anisotropy", PNG: dev, File: "fa_std.png"},
+	page.Sections = append(page.Sections, Section{ID: "fa", Title: "Fractional anisotropy", Lead: "Mean over the draws, and their standard deviation.", Blocks: []Block{
+		Figure{Alt: "Fractional anisotropy and its standard deviation", PNG: fa, File: "fa.png"},
 	}})
 	if len(in.Cones) == 0 {
 		return page, nil
 	}
-	cone, err := valueMap(in, in.Cones[0], "Degrees: 95 % of the draws have the main peak this close to that of the mean.")
+	cone, err := mapSheet(in, []mapRow{{"95 % cone", in.Cones[0], window{0, widestCone}}})
 	if err != nil {
 		return nil, err
 	}
 	page.Sections = append(page.Sections, Section{ID: "cones", Title: "Cones of the peaks", Lead: "Each line is a peak of the mean fibre orientation distribution, the wedge about it the cone that holds 95 % of the draws.", Blocks: []Block{
-		Figure{Alt: "Cone angle of the main peak", PNG: cone, File: "cone.png"},
-		Figure{Alt: "Peaks with their cones", Caption: "Middle axial slice. Red runs left to right, green front to back, blue up and down.", PNG: glyphPicture(in), File: "peaks.png"},
+		Figure{Alt: "Cone angle of the main peak", Caption: "Half the opening angle of the main peak's cone, in degrees; the brightest colour is 20° and more. Blank where there is no peak.", PNG: cone, File: "cone.png"},
+		Figure{Alt: "Peaks with their cones", Caption: "Middle axial slice over fractional anisotropy. Red runs left to right, green front to back, blue up and down; lines are foreshortened as they leave the plane. Cones of more than 45° are left out.", PNG: glyphPicture(in), File: "peaks.png"},
 	}})
 	return page, nil
 }
 
-// valueMap draws slices of a map in colours.
-func valueMap(in OrientationInput, values []float32, caption string) (image.Image, error) {
-	if err := checkLengths(in.Grid, len(values), len(in.Mask)); err != nil {
+// mapRow is one map of a picture, with the values that its colours span.
+type mapRow struct {
+	label  string
+	values []float32
+	w      window
+}
+
+// mapSheet draws slices of maps inside the mask, a row each with its colour bar.
+func mapSheet(in OrientationInput, rows []mapRow) (image.Image, error) {
+	s, err := newSheet(in.Mask, in.Grid, MontageOptions{Columns: 3})
+	if err != nil {
 		return nil, fmt.Errorf("qc: uncertainty: %w", err)
 	}
-	g := in.Grid
-	slices := SpreadSlices(in.Mask, g, Axial, 3)
-	scale := max(int(260/max(g.NX, 1)), 1)
-	w := robustWindow(values, in.Mask, 0, 0.98)
-	w.lo = 0
-	paint := colourMap(sequential).in(w)
-	const gap, head = 8, 30
-	first := CutSlice(values, g, Axial, slices[0], false)
-	height := int(float64(first.NY*scale) * aspectOf(first))
-	c := newCanvas(len(slices)*(first.NX*scale+gap)+gap, height+2*head)
-	c.text(gap, 20, fmt.Sprintf("%s Black is 0, the brightest colour %s.", caption, figure(w.hi)), 13, alignLeft, color.Black)
-	for i, k := range slices {
-		s := CutSlice(values, g, Axial, k, false)
-		x := gap + i*(first.NX*scale+gap)
-		c.pixels(image.Rect(x, head, x+first.NX*scale, head+height), s.Pixels, s.NX, s.NY, paint)
-		c.text(float64(x), float64(height+head+18), fmt.Sprintf("slice %d", k), 12, alignLeft, color.Black)
+	for i, r := range rows {
+		if len(r.values) != len(in.Mask) {
+			return nil, fmt.Errorf("qc: uncertainty: map of %d voxels, mask of %d: %w", len(r.values), len(in.Mask), ErrInput)
+		}
+		w := window{0, r.w.hi}
+		if !(w.hi > 0) {
+			w.hi = 1
+		}
+		shown := make([]float32, len(r.values))
+		for v, x := range r.values {
+			shown[v] = x
+			if !in.Mask[v] {
+				shown[v] = float32(math.NaN())
+			}
+		}
+		s.rows = append(s.rows, sheetRow{r.label, shown, colourMap(sequential).in(w), black})
+		s.bars = append(s.bars, colourBar{i, i, sequential, ticks(w), r.label})
 	}
-	return c.img, nil
+	return s.draw()
 }
 
-func aspectOf(s Slice) float64 {
-	if s.Aspect > 0 {
-		return s.Aspect
-	}
-	return 1
-}
+const (
+	glyphWidth  = 1100 // pixels: of a picture of glyphs, about
+	leastCell   = 14   // of a voxel
+	mostCell    = 40
+	openestCone = math.Pi / 4
+)
 
-// glyphPicture draws the peaks of the middle axial slice over FA.
+// glyphPicture draws the peaks of the middle axial slice over FA, cut to the mask.
 func glyphPicture(in OrientationInput) image.Image {
-	const cell = 18
 	g := in.Grid
 	k := MiddleSlice(in.Mask, g, Axial)
+	box := maskBox(in.Mask, g, Axial, false)
+	cell := min(max(glyphWidth/max(box.Dx(), 1), leastCell), mostCell)
 	s := CutSlice(in.FA, g, Axial, k, false)
 	v := g.view(Axial, false)
-	c := newCanvas(s.NX*cell, s.NY*cell)
-	c.pixels(c.img.Bounds(), s.Pixels, s.NX, s.NY, colourMap(gray).in(window{0, 1.5}))
+	axis, _, _ := g.world()
+	c := newCanvas(box.Dx()*cell, box.Dy()*cell)
+	shown := make([]float32, 0, box.Dx()*box.Dy())
+	for y := box.Min.Y; y < box.Max.Y; y++ {
+		shown = append(shown, s.Pixels[y*s.NX+box.Min.X:y*s.NX+box.Max.X]...)
+	}
+	c.pixels(c.img.Bounds(), shown, box.Dx(), box.Dy(), colourMap(gray).in(window{0, 1.8}))
+	component := make([]float32, g.Voxels())
 	for j := range in.Peaks {
 		cone := CutSlice(in.Cones[j], g, Axial, k, false)
 		var part [3]Slice
-		component := make([]float32, g.Voxels())
 		for a := range 3 {
 			for i, p := range in.Peaks[j] {
 				component[i] = p[a]
 			}
 			part[a] = CutSlice(component, g, Axial, k, false)
 		}
-		for i := range s.Pixels {
-			u := [3]float64{float64(part[0].Pixels[i]), float64(part[1].Pixels[i]), float64(part[2].Pixels[i])}
-			n := math.Sqrt(u[0]*u[0] + u[1]*u[1] + u[2]*u[2])
-			if !(n > 0) {
-				continue
+		for y := box.Min.Y; y < box.Max.Y; y++ {
+			for x := box.Min.X; x < box.Max.X; x++ {
+				i := y*s.NX + x
+				u := [3]float64{float64(part[0].Pixels[i]), float64(part[1].Pixels[i]), float64(part[2].Pixels[i])}
+				n := math.Sqrt(u[0]*u[0] + u[1]*u[1] + u[2]*u[2])
+				angle := float64(cone.Pixels[i]) * math.Pi / 180
+				if !(n > 0) || angle > openestCone {
+					continue
+				}
+				dx, dy := u[v.across]/n, u[v.down]/n
+				if v.flipAcross {
+					dx = -dx
+				}
+				if v.flipDown {
+					dy = -dy
+				}
+				ink := color.RGBA{shade(u[axis[right]] / n), shade(u[axis[anterior]] / n), shade(u[axis[superior]] / n), 255}
+				half := 0.48 * float64(cell)
+				c.glyph((float64(x-box.Min.X)+0.5)*float64(cell), (float64(y-box.Min.Y)+0.5)*float64(cell), dx*half, dy*half, angle, ink)
 			}
-			x, y := u[v.across]/n, u[v.down]/n
-			if v.flipAcross {
-				x = -x
-			}
-			if v.flipDown {
-				y = -y
-			}
-			axis, _, _ := g.world()
-			ink := color.RGBA{shade(u[axis[right]] / n), shade(u[axis[anterior]] / n), shade(u[axis[superior]] / n), 255}
-			cx, cy := (float64(i%s.NX)+0.5)*cell, (float64(i/s.NX)+0.5)*cell
-			c.wedge(cx, cy, x*cell*0.48, y*cell*0.48, float64(cone.Pixels[i])*math.Pi/180, ink)
 		}
 	}
 	return c.img
@@ -129,21 +152,47 @@ func glyphPicture(in OrientationInput) image.Image {
 
 func shade(u float64) uint8 { return uint8(40 + 215*math.Abs(u)) }
 
-// wedge draws a line through (x, y) to both sides and, fainter, what turning it
+// glyph draws a line through (x, y) to both sides and, fainter, what turning it
 // by up to an angle sweeps.
-func (c *canvas) wedge(x, y, dx, dy, angle float64, ink color.RGBA) {
-	faint := color.RGBA{uint8(ink.R / 2), uint8(ink.G / 2), uint8(ink.B / 2), 255}
-	for a := -angle; a <= angle; a += 0.06 {
-		sin, cos := math.Sincos(a)
-		c.stroke(x, y, dx*cos-dy*sin, dx*sin+dy*cos, faint)
+func (c *canvas) glyph(x, y, dx, dy, angle float64, ink color.RGBA) {
+	const steps = 8
+	for _, side := range [2]float64{-1, 1} {
+		wedge := [][2]float64{{x, y}}
+		for i := range 2*steps + 1 {
+			sin, cos := math.Sincos(angle * (float64(i)/steps - 1))
+			wedge = append(wedge, [2]float64{x + side*(dx*cos-dy*sin), y + side*(dx*sin+dy*cos)})
+		}
+		c.polygon(wedge, color.NRGBA{ink.R, ink.G, ink.B, 110})
 	}
-	c.stroke(x, y, dx, dy, ink)
+	length := math.Hypot(dx, dy)
+	thick := 0.7
+	if length < thick { // a peak that leaves the plane is a dot
+		dx, dy, length = thick, 0, thick
+	}
+	ax, ay := -dy/length*thick, dx/length*thick
+	c.polygon([][2]float64{{x - dx + ax, y - dy + ay}, {x + dx + ax, y + dy + ay}, {x + dx - ax, y + dy - ay}, {x - dx - ax, y - dy - ay}}, color.NRGBA{ink.R, ink.G, ink.B, 255})
 }
 
-func (c *canvas) stroke(x, y, dx, dy float64, ink color.RGBA) {
-	steps := int(2*math.Hypot(dx, dy)) + 1
-	for i := -steps; i <= steps; i++ {
-		f := float64(i) / float64(steps)
-		c.img.SetRGBA(int(x+f*dx), int(y+f*dy), ink)
+// polygon fills a polygon with smooth edges.
+func (c *canvas) polygon(corners [][2]float64, ink color.NRGBA) {
+	box := image.Rect(math.MaxInt32, math.MaxInt32, math.MinInt32, math.MinInt32)
+	for _, p := range corners {
+		box.Min.X, box.Min.Y = min(box.Min.X, int(math.Floor(p[0]))), min(box.Min.Y, int(math.Floor(p[1])))
+		box.Max.X, box.Max.Y = max(box.Max.X, int(math.Ceil(p[0]))+1), max(box.Max.Y, int(math.Ceil(p[1]))+1)
 	}
+	box = box.Intersect(c.img.Bounds())
+	if box.Empty() {
+		return
+	}
+	r := vector.NewRasterizer(box.Dx(), box.Dy())
+	for i, p := range corners {
+		x, y := float32(p[0])-float32(box.Min.X), float32(p[1])-float32(box.Min.Y)
+		if i == 0 {
+			r.MoveTo(x, y)
+		} else {
+			r.LineTo(x, y)
+		}
+	}
+	r.ClosePath()
+	r.Draw(c.img, box, image.NewUniform(ink), image.Point{})
 }

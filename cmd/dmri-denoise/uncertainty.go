@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 
 	"github.com/urfave/cli/v2"
 
@@ -111,7 +112,8 @@ type drawn struct {
 }
 
 // takeDraws reads and denoises a scan and calibrates its posterior. It needs a table.
-func takeDraws(ctx context.Context, u *ui, bar *progress, o runOptions, outputs []string) (*drawn, error) {
+// Checks of the table come before any work.
+func takeDraws(ctx context.Context, u *ui, bar *progress, o runOptions, outputs []string, checks ...func(*gradients.Table) error) (*drawn, error) {
 	plan := &runPlan{options: o}
 	if err := plan.readHeaders(); err != nil {
 		return nil, err
@@ -123,11 +125,16 @@ func takeDraws(ctx context.Context, u *ui, bar *progress, o runOptions, outputs 
 	if err := plan.readTable(nt); err != nil {
 		return nil, err
 	}
+	for _, check := range checks {
+		if err := check(plan.table); err != nil {
+			return nil, err
+		}
+	}
 	if err := checkOutputs(outputs, plan.inputs(), o.force); err != nil {
 		return nil, err
 	}
 	plan.warn(u)
-	limitThreads(o.threads)
+	limitMachine(o.threads, plan)
 	s, err := loadScan(ctx, u, o, plan, "")
 	if err != nil {
 		return nil, err
@@ -135,6 +142,10 @@ func takeDraws(ctx context.Context, u *ui, bar *progress, o runOptions, outputs 
 	settings := denoise.Options{
 		Mask: s.mask, NoiseLevel: o.noiseNumber, Rician: ricianModes[o.rician], Schedule: o.schedule, Seed: o.seed, Threads: o.threads,
 		B0Threshold: o.tables.b0Threshold, Logger: u.logger(), Progress: func(stage denoise.Stage, done, total int) { bar.report(string(stage), done, total) },
+	}
+	settings.Reload = func(ctx context.Context) (*nifti.Image, error) {
+		debug.FreeOSMemory()
+		return nifti.ReadImage(ctx, o.input, nifti.ReadOptions{})
 	}
 	if settings.B0Threshold == 0 {
 		settings.B0Threshold = math.SmallestNonzeroFloat64
@@ -171,10 +182,11 @@ func (o uncertaintyOptions) do(ctx context.Context, u *ui) error {
 	defer files.discard()
 	bar := newProgress(u)
 	defer bar.finish()
-	d, err := takeDraws(ctx, u, bar, o.run, o.outputs())
+	d, err := takeDraws(ctx, u, bar, o.run, o.outputs(), o.checkTable)
 	if err != nil {
 		return err
 	}
+	d.scan.image.Data = nil // its header is all that is wanted from here on
 	affine, _ := d.scan.image.Header.Affine()
 	table := d.table.ToScanner(affine)
 	c, err := o.deconvolution(ctx, d, table)
@@ -187,6 +199,7 @@ func (o uncertaintyOptions) do(ctx context.Context, u *ui) error {
 	if err != nil {
 		return err
 	}
+	voxels := d.posterior.Grid.Len()
 	if err := o.write(ctx, files, d, maps, c); err != nil {
 		return err
 	}
@@ -194,8 +207,27 @@ func (o uncertaintyOptions) do(ctx context.Context, u *ui) error {
 		return err
 	}
 	bar.finish()
-	u.say("wrote %s_*.nii.gz and %s: %d draws of %d voxels", o.prefix, filepath.Join(o.prefix+"_qc", "report.html"), o.samples, d.posterior.Grid.Len())
+	u.say("wrote %s_*.nii.gz and %s: %d draws of %d voxels", o.prefix, filepath.Join(o.prefix+"_qc", "report.html"), o.samples, voxels)
 	return nil
+}
+
+// checkTable refuses a table from which no tensor, or no distribution, follows.
+func (o uncertaintyOptions) checkTable(t *gradients.Table) error {
+	if !orientation.NewTensor(t).Determined() {
+		return badInputHint("a scan needs volumes of two b-values, one of them best 0, and six directions", "%s: no tensor follows from its gradient table", o.run.input)
+	}
+	if o.noFOD {
+		return nil
+	}
+	_, err := orientation.ChooseShell(t, o.run.tables.b0Threshold)
+	return o.explain(err)
+}
+
+func (o uncertaintyOptions) explain(err error) error {
+	if errors.Is(err, orientation.ErrFewDirections) || errors.Is(err, orientation.ErrNoResponse) {
+		return badInputHint("--no-fod leaves fibre orientations out", "%s: %w", o.run.input, err)
+	}
+	return err
 }
 
 // deconvolution estimates the response and prepares the distributions; nil with --no-fod.
@@ -203,15 +235,9 @@ func (o uncertaintyOptions) deconvolution(ctx context.Context, d *drawn, table *
 	if o.noFOD {
 		return nil, nil
 	}
-	explain := func(err error) error {
-		if errors.Is(err, orientation.ErrFewDirections) || errors.Is(err, orientation.ErrNoResponse) {
-			return badInputHint("--no-fod leaves fibre orientations out", "%s: %w", o.run.input, err)
-		}
-		return err
-	}
 	shell, err := orientation.ChooseShell(table, o.run.tables.b0Threshold)
 	if err != nil {
-		return nil, explain(err)
+		return nil, o.explain(err)
 	}
 	var rows []int
 	for r, v := range d.posterior.Grid.Voxel {
@@ -222,11 +248,11 @@ func (o uncertaintyOptions) deconvolution(ctx context.Context, d *drawn, table *
 	read := func() orientation.Reader { return d.posterior.NewDrawer().Mean }
 	response, err := orientation.EstimateResponse(ctx, read, rows, table, shell, o.run.threads)
 	if err != nil {
-		return nil, explain(err)
+		return nil, o.explain(err)
 	}
 	c, err := orientation.NewCSD(table, shell, response)
 	if err != nil {
-		return nil, explain(err)
+		return nil, o.explain(err)
 	}
 	return c, nil
 }
@@ -263,6 +289,8 @@ func (o uncertaintyOptions) write(ctx context.Context, files *outputs, d *drawn,
 		return err
 	}
 	g := d.posterior.Grid
+	d.posterior, d.result.Denoised = nil, nil // the images are as large as the scan, one at a time
+	*m = orientation.Maps{}
 	for _, name := range o.names() {
 		sidecar := map[string]any{
 			"Description": text[name], "Samples": o.samples, "RandomSeed": o.run.seed, "Sources": []string{filepath.Base(o.run.input)},
@@ -290,6 +318,7 @@ func (o uncertaintyOptions) write(ctx context.Context, files *outputs, d *drawn,
 		if err != nil {
 			return err
 		}
+		delete(values, name)
 		if err := im.Write(ctx, staged, nifti.WriteOptions{Threads: o.run.threads}); err != nil {
 			return err
 		}

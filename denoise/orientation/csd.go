@@ -24,9 +24,10 @@ const (
 	leastShell   = 15  // directions: order 4
 	wantedShell  = 28  // directions that make a shell preferable to a lower one of more: order 6
 	highestOrder = 8
-	rounds       = 50 // of the constrained solution, at most
-	drawRounds   = 4  // of a draw's, which starts from the mean's
-	normWeight   = 1e-3
+	rounds       = 50   // of the constrained solution, at most
+	drawRounds   = 4    // of a draw's, which starts from the mean's
+	lobeWeight   = 50   // of the constraint, that of MRtrix's dwi2fod csd, so that distributions compare
+	normWeight   = 2e-4 // of the smallest norm, likewise: orders that the signal does not determine stay small
 )
 
 // Shell is the shell that distributions are fitted on.
@@ -99,16 +100,16 @@ func NewCSD(t *gradients.Table, shell Shell, response []float64) (*CSD, error) {
 	for i := range c.design {
 		c.design[i] *= factor[i%n]
 	}
-	lambda := float64(m) * response[0] / sphere
+	lambda := lobeWeight * response[0] / sphere
 	c.harmonics = make([]float64, len(c.plain))
 	for i, h := range c.plain {
 		c.harmonics[i] = lambda * h
 	}
 	c.gram = make([]float64, n*n)
 	fastblas.Syrk(true, true, n, m, 1, c.design, n, 0, c.gram, n)
-	norm := normWeight * lambda
+	norm := normWeight * c.gram[0]
 	for a := range n {
-		c.gram[a*n+a] += norm * norm
+		c.gram[a*n+a] += norm
 	}
 	return c, c.start(m)
 }
@@ -183,6 +184,7 @@ type Solver struct {
 	matrix  []float64 // N × N: gram and penalties, lower triangle
 	factor  []float64
 	mean    []float64 // matrix of the mean's solution
+	root    []float64 // its factor
 	meanSet []bool
 	set     []bool
 	Lobes   []float64 // amplitude of the last solution in every direction of the sphere
@@ -193,7 +195,7 @@ func (c *CSD) NewSolver() *Solver {
 	n := c.N
 	return &Solver{
 		c: c, signal: make([]float64, len(c.Shell.Volumes)), right: make([]float64, n), matrix: make([]float64, n*n), factor: make([]float64, n*n),
-		mean: make([]float64, n*n), meanSet: make([]bool, sphere), set: make([]bool, sphere), Lobes: make([]float64, sphere),
+		mean: make([]float64, n*n), root: make([]float64, n*n), meanSet: make([]bool, sphere), set: make([]bool, sphere), Lobes: make([]float64, sphere),
 	}
 }
 
@@ -214,7 +216,8 @@ func (s *Solver) Solve(f []float64, signal []float32) bool {
 	ok := s.iterate(f, rounds)
 	copy(s.mean, s.matrix)
 	copy(s.meanSet, s.set)
-	return ok
+	copy(s.root, s.matrix)
+	return ok && factorize(s.root, c.N, 0)
 }
 
 // Draw writes the distribution of a draw of the voxel that was solved last.
@@ -222,12 +225,8 @@ func (s *Solver) Draw(f []float64, signal []float32) bool {
 	s.load(signal)
 	copy(s.matrix, s.mean)
 	copy(s.set, s.meanSet)
-	copy(s.factor, s.matrix)
-	if !factorize(s.factor, s.c.N, 0) {
-		return false
-	}
 	copy(f, s.right)
-	solve(s.factor, s.c.N, f)
+	solve(s.root, s.c.N, f)
 	return s.iterate(f, drawRounds)
 }
 

@@ -98,6 +98,7 @@ type voxelWork struct {
 	first       []float32 // the estimate: sums are taken about it
 	f           []float64 // samples × N
 	mean, lobes []float64
+	delta       []float64 // N: fibres along the peaks
 	scratch     []float64
 	peaks       []Peak
 	angles      []float64
@@ -112,6 +113,7 @@ func newVoxelWork(source Source, d int, tensor *Tensor, c *CSD, samples int) *vo
 	}
 	if c != nil {
 		w.solver = c.NewSolver()
+		w.delta = make([]float64, c.N)
 		w.f, w.mean, w.lobes, w.scratch = make([]float64, samples*c.N), make([]float64, c.N), make([]float64, sphere), make([]float64, c.N)
 	}
 	return w
@@ -210,6 +212,10 @@ func (w *voxelWork) finishFOD(m *Maps, r int) {
 	}
 	w.c.amplitudes(w.lobes, w.mean)
 	w.peaks = w.c.Peaks(w.peaks, w.mean, w.lobes, w.scratch)
+	var shift [MostPeaks]float64
+	if len(w.peaks) > 1 {
+		shift = w.shifts()
+	}
 	for j := range MostPeaks {
 		if j >= len(w.peaks) {
 			w.noPeak(m, r, j)
@@ -222,7 +228,7 @@ func (w *voxelWork) finishFOD(m *Maps, r int) {
 			w.angles = append(w.angles, Angle(p.Direction, q.Direction))
 			w.axes = append(w.axes, q.Direction)
 		}
-		m.Cone[j][r] = float32(Cone(w.angles, 0.95))
+		m.Cone[j][r] = float32(min(math.Hypot(Cone(w.angles, 0.95), shift[j]), 90))
 		m.Dispersion[j][r] = float32(dispersion(w.axes))
 		for a, u := range p.Direction {
 			m.Peaks[r*3*MostPeaks+3*j+a] = float32(u * p.Amplitude)

@@ -66,7 +66,7 @@ func TestCrossingsAreResolved(t *testing.T) {
 		for _, x := range s.Lobes {
 			least = min(least, x)
 		}
-		if least < -0.15*peaks[0].Amplitude && least < -0.02 { // the constraint is a penalty, so that lobes are small, not gone
+		if least < -0.11*peaks[0].Amplitude { // MRtrix's dwi2fod csd leaves 10.3 % at 60°, see TestDistributionsAgreeWithMRtrix
 			t.Errorf("%g°: negative lobe of %.3f", angle, least)
 		}
 	}
@@ -144,6 +144,18 @@ func TestEstimateDoesNotDependOnThreads(t *testing.T) {
 	}
 }
 
+func TestTensorIsDetermined(t *testing.T) {
+	for _, c := range []struct {
+		name          string
+		zeros, others int
+		want          bool
+	}{{"no b = 0", 0, 30, false}, {"five directions", 3, 5, false}, {"six", 1, 6, true}} {
+		if got := NewTensor(shellTable(c.zeros, c.others, 1000)).Determined(); got != c.want {
+			t.Errorf("%s: Determined = %v", c.name, got)
+		}
+	}
+}
+
 func TestFewDirections(t *testing.T) {
 	if _, err := ChooseShell(shellTable(1, 12, 1000), 50); !errors.Is(err, ErrFewDirections) {
 		t.Errorf("ChooseShell = %v, want ErrFewDirections", err)
@@ -157,5 +169,42 @@ func TestCone(t *testing.T) {
 	}
 	if got := Cone(angles, 0.95); math.Abs(got-95) > 1e-9 {
 		t.Errorf("Cone of 1…99 = %g, want 95", got)
+	}
+}
+
+// The error of deconvolution itself is in the cone: without noise, the cone of a
+// crossing reaches from the peak to about the truth.
+func TestConesHoldTheShiftOfDeconvolution(t *testing.T) {
+	table := shellTable(2, 45, 1000)
+	shell, _ := ChooseShell(table, 50)
+	c, err := NewCSD(table, shell, fibreResponse(table, shell))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(4, 4))
+	var rows [][]float32
+	var truth [][2][3]float64
+	for range 100 {
+		u := unit([3]float64{rng.NormFloat64(), rng.NormFloat64(), rng.NormFloat64()})
+		e, _ := tangents(u)
+		sin, cos := math.Sincos((60 + 30*rng.Float64()) * math.Pi / 180)
+		v := [3]float64{cos*u[0] + sin*e[0], cos*u[1] + sin*e[1], cos*u[2] + sin*e[2]}
+		rows = append(rows, tensorSignal(table, [][3]float64{u, v}, []float64{0.5, 0.5}))
+		truth = append(truth, [2][3]float64{u, v})
+	}
+	m, err := Estimate(context.Background(), func() Source { return fixedSource{rows, 0} }, len(rows), table, c, Options{Samples: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	off, cone := 0.0, 0.0
+	for r, pair := range truth {
+		p := [3]float64{float64(m.Peaks[r*9]), float64(m.Peaks[r*9+1]), float64(m.Peaks[r*9+2])}
+		a := min(Angle(p, pair[0]), Angle(p, pair[1]))
+		off += a * a / 100
+		cone += float64(m.Cone[0][r]*m.Cone[0][r]) / 100
+	}
+	// The shift of what is already shifted is a little another.
+	if ratio := math.Sqrt(cone / off); ratio < 0.6 || ratio > 1.7 {
+		t.Errorf("peaks are %.2f° off, cones are %.2f°", math.Sqrt(off), math.Sqrt(cone))
 	}
 }

@@ -2,6 +2,7 @@ package orientation
 
 import (
 	"math"
+	"slices"
 
 	"github.com/dmri-denoise/dmri-denoise/gradients"
 )
@@ -40,6 +41,20 @@ func NewTensor(t *gradients.Table) *Tensor {
 		f.design = append(f.design, 1, -b*g[0]*g[0], -b*g[1]*g[1], -b*g[2]*g[2], -2*b*g[0]*g[1], -2*b*g[0]*g[2], -2*b*g[1]*g[2])
 	}
 	return f
+}
+
+// Determined tells whether the table determines tensors: with one b-value alone, or
+// fewer than six directions, it does not.
+func (f *Tensor) Determined() bool {
+	if len(f.volumes) == 0 {
+		return false
+	}
+	even := make([]float32, slices.Max(f.volumes)+1)
+	for i := range even {
+		even[i] = 1
+	}
+	_, ok := f.Fit(even)
+	return ok
 }
 
 // Fit returns the tensor of a signal (all volumes of the table): xx yy zz xy xz

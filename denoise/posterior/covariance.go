@@ -6,7 +6,6 @@ import (
 	"math"
 	"slices"
 
-	"github.com/dmri-denoise/dmri-denoise/denoise/signals"
 	"github.com/dmri-denoise/dmri-denoise/internal/symeig"
 )
 
@@ -14,197 +13,201 @@ import (
 // input can cause.
 var errDecomposition = errors.New("posterior: a decomposition failed: non-finite signals")
 
-// classify sorts rows into classes of equal number by the size of their error.
-func (p *Posterior) classify() {
-	in := p.counts()
-	var values []float32
-	for r, ok := range in {
-		if ok {
-			values = append(values, p.Scale[r])
+const (
+	leastTail  = 4    // dimensions across the basis that the noise is measured on, at least
+	mostChange = 0.05 // of the noise's variance
+)
+
+// measureNoise brings the noise's variance to what Stein's formula needs across
+// the basis, where next to nothing but noise is. A noise map 1 % too high
+// makes Stein's estimate 0.02 σ² too low in every direction, which is as large as
+// errors are. The error there is that of a filter of least risk, tr JN, so that
+// |r|² - f·tr N + 2f·tr JN = f·tr JN, f the factor wanted.
+func (p *Posterior) measureNoise(ctx context.Context, threads int) error {
+	if p.s.D-p.K < leastTail {
+		return nil
+	}
+	all, err := p.gather(ctx, threads)
+	if err != nil {
+		return err
+	}
+	own := p.own()
+	residual, noise := 0.0, 0.0
+	for _, m := range all {
+		noise -= m.slope
+		residual -= 2 * m.slope
+		for i, t := range m.tail {
+			residual += t
+			noise += own[i] * m.variance[i]
 		}
 	}
-	slices.Sort(values)
-	p.class = make([]uint8, len(p.Scale))
-	for r, s := range p.Scale {
-		for c := 1; c < classes; c++ {
-			if s > values[c*(len(values)-1)/classes] {
-				p.class[r] = uint8(c)
+	if noise > 0 {
+		p.Noise = min(max(residual/noise, 1-mostChange), 1+mostChange)
+	}
+	return nil
+}
+
+// classify sorts rows into classes of equal number: by the size of their error
+// and, among those of one size, by how much the estimate depends on direction, for
+// tissues err in different ways.
+func (p *Posterior) classify(spread []float32) {
+	in := p.counts()
+	size, all := make([]float32, len(spread)), make([]uint8, len(spread))
+	for r := range size {
+		size[r] = p.Scale[0][r] + p.Scale[1][r]
+	}
+	bySize := ranks(size, all, in, classes/2)
+	bySpread := ranks(spread, bySize, in, 2)
+	p.class = make([]uint8, len(spread))
+	for r := range p.class {
+		p.class[r] = bySize[r]*2 + bySpread[r]
+	}
+}
+
+// ranks tells which of n parts of equal number, by value, each row falls into
+// among the rows of its group. Rows that do not count do not set the bounds.
+func ranks(values []float32, group []uint8, counts []bool, n int) []uint8 {
+	var among [classes][]float32
+	for r, ok := range counts {
+		if ok {
+			among[group[r]] = append(among[group[r]], values[r])
+		}
+	}
+	for _, v := range among {
+		slices.Sort(v)
+	}
+	out := make([]uint8, len(values))
+	for r, x := range values {
+		v := among[group[r]]
+		for c := 1; c < n && len(v) > 0; c++ {
+			if x > v[c*(len(v)-1)/n] {
+				out[r] = uint8(c)
 			}
 		}
 	}
-}
-
-// moments are the sums for one class.
-type moments struct {
-	n, scale float64
-	square   []float64 // K × K: rrᵀ - N + 2·change·probeᵀ
-	tail     []float64 // per volume: the same across the components, diagonal only
-	slope    float64   // change·probe alone across the components, over volumes
-}
-
-func (p *Posterior) newMoments() (m [classes]moments) {
-	for c := range m {
-		m[c].square, m[c].tail = make([]float64, p.K*p.K), make([]float64, p.s.D)
-	}
-	return m
+	return out
 }
 
 // measureCovariance fills in the classes' covariances by Stein's formula.
 func (p *Posterior) measureCovariance(ctx context.Context, threads int) error {
-	in := p.counts()
-	sums := make([][classes]moments, parts)
-	n := p.Grid.Len()
-	err := signals.EachTask(ctx, parts, threads, func(_, part int) error {
-		sums[part] = p.newMoments()
-		l := p.newLook()
-		for r := part * n / parts; r < (part+1)*n/parts; r++ {
-			if in[r] {
-				p.read(l, r)
-				p.add(&sums[part][p.class[r]], l, float64(p.Scale[r]))
-			}
-		}
-		return nil
-	})
+	all, err := p.gather(ctx, threads)
 	if err != nil {
 		return err
 	}
-	all := p.newMoments()
-	for _, s := range sums {
-		for c := range s {
-			all[c].n += s[c].n
-			all[c].scale += s[c].scale
-			all[c].slope += s[c].slope
-			for i, v := range s[c].square {
-				all[c].square[i] += v
-			}
-			for i, v := range s[c].tail {
-				all[c].tail[i] += v
-			}
-		}
+	common := p.newMoments()
+	for _, m := range all {
+		common.join(m)
 	}
-	for c := range all {
-		if err := p.finish(c, &all[c]); err != nil {
+	shape := p.shape(common)
+	shape.towards(p, shape.simple(p))
+	for c, m := range all {
+		own := p.shape(m)
+		own.towards(p, shape.values)
+		if err := p.finish(c, own.values); err != nil {
 			return err
 		}
 	}
-	p.finishTail(&all)
+	p.finishTail(all)
 	return nil
 }
 
-// finishTail fills in the deviations across the components. Next to everything
-// there is noise, so that a σ too large by half a per cent makes Stein's estimate
-// negative. The slope, which is the error of a filter of least risk, does not
-// depend on σ to first order: the estimate is not let below it. Volumes differ as
-// far as their figures differ by more than chance, 2/n (James and Stein 1961).
-func (p *Posterior) finishTail(all *[classes]moments) {
-	d := p.s.D
-	n, slope, mean := 0.0, 0.0, 0.0
-	tail := make([]float64, d)
-	for c := range all {
-		n += all[c].n
-		slope += all[c].slope / float64(d)
-		for i, t := range all[c].tail {
-			tail[i] += t
-			mean += t / float64(d)
-		}
-	}
-	if n == 0 {
-		return
-	}
-	slope, mean = max(slope/n, 1e-6), mean/n
-	spread := 0.0
-	for i := range tail {
-		tail[i] /= n
-		spread += (tail[i] - mean) * (tail[i] - mean) / float64(d)
-	}
-	trust := max(1-2/n/max(spread, 1e-12), 0)
-	for c := range all {
-		ratio := 1.0
-		if all[c].n > 0 {
-			ratio = min(max(all[c].slope/all[c].n/float64(d)/slope, 0.25), 4)
-		}
-		for i, t := range tail {
-			p.tail[c][i] = math.Sqrt(ratio * max(max(mean, slope)+trust*(t-mean), slope/2))
-		}
-	}
-}
-
-// add puts one voxel into the sums.
-func (p *Posterior) add(m *moments, l *look, scale float64) {
+// shape returns what a class's sums say.
+func (p *Posterior) shape(m *moments) *shape {
 	k, d := p.K, p.s.D
-	m.n++
-	m.scale += scale
-	for a := range k {
-		for b := range k {
-			m.square[a*k+b] += float64(l.rc[a]*l.rc[b]) + 2*float64(l.cc[a]*l.bc[b])
-		}
-	}
-	if p.s.Magnitude {
-		for a := range k {
-			for b := range k {
-				noise := float32(0)
-				for i, v := range l.variance {
-					noise += p.basis[a*d+i] * p.basis[b*d+i] * v
-				}
-				m.square[a*k+b] -= float64(noise)
-			}
-		}
-	} else {
-		for a := range k {
-			m.square[a*k+a]--
-		}
-	}
-	// Across the components: what is left of each once they are taken off.
-	for i := range d {
-		r, c, b, own := l.residual[i], l.change[i], l.probe[i], float32(1)
-		for a := range k {
-			u := p.basis[a*d+i]
-			r -= u * l.rc[a]
-			c -= u * l.cc[a]
-			b -= u * l.bc[a]
-			own -= u * u
-		}
-		m.tail[i] += float64(r*r - own*l.variance[i] + 2*c*b)
-		m.slope += float64(c * b)
-	}
-}
-
-// finish turns the sums of a class into the root of its covariance, of the
-// average row scaled to 1. Directions in which Stein's
-// estimate came out below a thousandth of the average are taken to be there.
-func (p *Posterior) finish(class int, m *moments) error {
-	k, d := p.K, p.s.D
-	p.root[class], p.tail[class] = make([]float64, k*k), make([]float64, d)
+	s := &shape{n: m.n, values: make([]float64, k*k)}
 	if m.n == 0 {
-		return nil
+		return s
 	}
+	for b := range bands {
+		s.scale[b] = max(m.scale[b]/m.n, 1e-9)
+	}
+	for a := range k {
+		for b := range a + 1 {
+			noise := 0.0
+			for i, v := range m.variance {
+				noise += float64(p.basis[a*d+i]) * float64(p.basis[b*d+i]) * v
+			}
+			x := (m.square[a*k+b] - p.Noise*noise) / m.n / math.Sqrt(s.scale[p.bandOf(a)]*s.scale[p.bandOf(b)])
+			s.values[a*k+b], s.values[b*k+a] = x, x
+		}
+	}
+	return s
+}
+
+// finish turns the shape of a class into its root, the trace of each
+// band 1. Eigenvalues below a thousandth of the average are taken to be there.
+func (p *Posterior) finish(class int, shape []float64) error {
+	k, d := p.K, p.s.D
+	root := make([]float64, k*k)
+	p.root[class], p.tail[class] = root, make([]float64, d)
 	if k == 0 {
 		return nil
 	}
-	cov := make([]float64, k*k)
-	trace := 0.0
-	for a := range k {
-		for b := range k {
-			cov[a*k+b] = (m.square[a*k+b] + m.square[b*k+a]) / (2 * m.n)
-		}
-		trace += cov[a*k+a]
-	}
 	values, vectors := make([]float64, k), make([]float64, k*k)
-	if !symeig.New(k).Decompose(cov, k, values, vectors) {
+	if !symeig.New(k).Decompose(shape, k, values, vectors) {
 		return errDecomposition
 	}
-	kept := 0.0
-	floor := max(1e-3*trace/float64(k), 1e-9)
+	floor := max(1e-3/float64(k), 1e-9)
 	for i, v := range values {
-		values[i] = max(v, floor)
-		kept += values[i]
-	}
-	// Clipping must not raise the total, and the scale carries the size.
-	for i := range values {
-		f := math.Sqrt(values[i] / kept)
+		f := math.Sqrt(max(v, floor))
 		for a := range k {
-			p.root[class][a*k+i] = f * vectors[i*k+a]
+			root[a*k+i] = f * vectors[i*k+a]
+		}
+	}
+	// Cutting off must not raise the total, and the scale carries the size.
+	for b := range bands {
+		square := 0.0
+		for i, x := range root {
+			if p.bandOf(i/k) == b {
+				square += x * x
+			}
+		}
+		f := 1 / math.Sqrt(max(square, 1e-12))
+		for i := range root {
+			if p.bandOf(i/k) == b {
+				root[i] *= f
+			}
 		}
 	}
 	return nil
+}
+
+// finishTail fills in the deviations across the basis: the slope, class by class.
+// Volumes differ as far as their figures differ by more than chance, 2/n (James
+// and Stein 1961).
+func (p *Posterior) finishTail(all [classes]*moments) {
+	d := p.s.D
+	own := p.own()
+	share := 0.0
+	for _, o := range own {
+		share += o
+	}
+	n, slope := 0.0, 0.0
+	tail := make([]float64, d)
+	for _, m := range all {
+		n += m.n
+		slope += m.slope
+		for i, t := range m.tail {
+			tail[i] += t - p.Noise*own[i]*m.variance[i]
+		}
+	}
+	if n == 0 || share < 0.5 {
+		return
+	}
+	slope = max(slope/n/share, 1e-6) // per unit of what is across
+	spread := 0.0
+	for i := range tail {
+		tail[i] = tail[i]/n - slope*own[i]
+		spread += tail[i] * tail[i] / float64(d)
+	}
+	trust := max(1-2/n/max(spread, 1e-12), 0)
+	for c, m := range all {
+		ratio := 1.0
+		if m.n > 0 {
+			ratio = min(max(m.slope/m.n/share/slope, 0.25), 4)
+		}
+		for i, t := range tail {
+			p.tail[c][i] = math.Sqrt(ratio * max(slope*own[i]+trust*t, slope*own[i]/2, 0))
+		}
+	}
 }

@@ -57,33 +57,46 @@ func (d *Drawer) put(dst []float32, row int, normal func() float64) {
 // along turns z into the error along the components.
 func (d *Drawer) along(row int) {
 	p := d.p
-	scale := math.Sqrt(float64(p.Scale[row]))
+	scale := p.scales(row)
 	root := p.root[p.class[row]]
 	for a := range d.e {
 		sum := 0.0
 		for b, z := range d.z {
 			sum += root[a*p.K+b] * z
 		}
-		d.e[a] = scale * sum
+		d.e[a] = scale[p.bandOf(a)] * sum
 	}
+}
+
+// scales returns the root of the mean squared error of a row in each band.
+func (p *Posterior) scales(row int) (s [bands]float64) {
+	for b := range bands {
+		s[b] = math.Sqrt(float64(p.Scale[b][row]))
+	}
+	return s
 }
 
 // Deviation writes the standard deviation of every volume's error of a row, in
 // σ of the measurement's expectation.
 func (p *Posterior) Deviation(dst []float64, row int) {
-	root, tail := p.root[p.class[row]], p.tail[p.class[row]]
+	root, tail, scale := p.root[p.Class(row)], p.tail[p.Class(row)], p.scales(row)
 	for i := range dst {
 		sum := 0.0
 		for b := range p.K {
 			along := 0.0
 			for a := range p.K {
-				along += root[a*p.K+b] * float64(p.basis[a*p.s.D+i])
+				along += scale[p.bandOf(a)] * root[a*p.K+b] * float64(p.basis[a*p.s.D+i])
 			}
 			sum += along * along
 		}
-		dst[i] = math.Sqrt(float64(p.Scale[row])*sum + tail[i]*tail[i])
+		dst[i] = math.Sqrt(sum + tail[i]*tail[i])
 	}
 }
 
 // Class returns the class of a row, 0 to 3 by the size of its error.
-func (p *Posterior) Class(row int) int { return int(p.class[row]) }
+func (p *Posterior) Class(row int) int {
+	if p.class == nil {
+		return 0
+	}
+	return int(p.class[row])
+}

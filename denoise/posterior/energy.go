@@ -8,28 +8,42 @@ import (
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/dmri-denoise/dmri-denoise/denoise/signals"
+	"github.com/dmri-denoise/dmri-denoise/gradients"
 )
 
 // energy is what is known of the size of the error of every row, summed over
-// the strong components.
+// each band.
 type energy struct {
-	stein []float32 // unbiased and very noisy: |h-y|² - tr N + 2 tr JN
-	slope []float32 // tr JN alone: the posterior variance, were the estimator Bayesian
-	rough []float32 // squared distance of the estimate from the mean of its neighbours
+	stein  [bands][]float32 // unbiased and very noisy: |h-y|² - tr N + 2 tr JN
+	slope  [bands][]float32 // tr JN alone: the posterior variance, were the estimator Bayesian
+	rough  []float32        // squared distance of the estimate from the mean of its neighbours, along the components
+	spread []float32        // of the estimate within its shells: how much it depends on direction
 }
 
-func (p *Posterior) measureEnergy(ctx context.Context, threads int) (*energy, error) {
+func (p *Posterior) measureEnergy(ctx context.Context, o Options) (*energy, error) {
 	n, k := p.Grid.Len(), p.K
-	e := &energy{make([]float32, n), make([]float32, n), make([]float32, n)}
+	e := &energy{rough: make([]float32, n), spread: make([]float32, n)}
+	for b := range bands {
+		e.stein[b], e.slope[b] = make([]float32, n), make([]float32, n)
+	}
+	var shells []gradients.Shell
+	if o.Table != nil {
+		shells = o.Table.Shells(o.B0Threshold).All
+	}
 	coefficients := make([]float32, n*k)
-	err := signals.EachRange(ctx, n, 256, threads, func(_, from, to int) error {
+	err := signals.EachRange(ctx, n, 256, o.Threads, func(_, from, to int) error {
 		l := p.newLook()
 		for r := from; r < to; r++ {
 			p.read(l, r)
-			for c := range k {
-				noise := p.noiseAlong(l, c)
-				e.slope[r] += l.cc[c] * l.bc[c]
-				e.stein[r] += l.rc[c]*l.rc[c] - noise + 2*l.cc[c]*l.bc[c]
+			for c := range p.K {
+				b, slope := p.bandOf(c), l.cc[c]*l.bc[c]
+				e.slope[b][r] += slope
+				e.stein[b][r] += l.rc[c]*l.rc[c] - p.noiseAlong(l, c) + 2*slope
+			}
+			for _, s := range shells {
+				if !s.IsB0 {
+					e.spread[r] += spreadOver(l.h, s.Volumes)
+				}
 			}
 			copy(coefficients[r*k:(r+1)*k], l.hc)
 		}
@@ -38,9 +52,28 @@ func (p *Posterior) measureEnergy(ctx context.Context, threads int) (*energy, er
 	if err != nil {
 		return nil, err
 	}
-	g := p.Grid
+	p.roughness(e.rough, coefficients)
+	return e, nil
+}
+
+// spreadOver returns the sum of squares of values about their mean.
+func spreadOver(h []float32, volumes []int) float32 {
+	mean, square := float32(0), float32(0)
+	for _, i := range volumes {
+		mean += h[i] / float32(len(volumes))
+	}
+	for _, i := range volumes {
+		square += (h[i] - mean) * (h[i] - mean)
+	}
+	return square
+}
+
+// roughness adds to every row the squared distance of its coefficients from the
+// mean of the six neighbours'.
+func (p *Posterior) roughness(dst, coefficients []float32) {
+	g, k := p.Grid, p.K
 	mean := make([]float32, k)
-	for r := range n {
+	for r := range dst {
 		x, y, z := g.At(r)
 		clear(mean)
 		found := float32(0)
@@ -58,45 +91,56 @@ func (p *Posterior) measureEnergy(ctx context.Context, threads int) (*energy, er
 		}
 		for c, v := range coefficients[r*k : (r+1)*k] {
 			d := v - mean[c]/found
-			e.rough[r] += d * d
+			dst[r] += d * d
 		}
 	}
-	return e, nil
 }
 
 const (
 	nearWidth = 1.0 // voxels: of the window that slopes are smoothed with
 	wideWidth = 2.0 // of the one for Stein's estimate
-	bins      = 24  // of voxels by predicted error, in which it is brought to Stein's
+	groups    = 4   // of voxels by dependence on direction, and in each
+	bins      = 5   // by predicted error, in which it is brought to Stein's
 	least     = 0.05
 )
 
-// scale predicts the squared error of every row. Stein's estimate of one voxel
+// scale predicts the squared error of every row in a band. Stein's estimate of one voxel
 // is unbiased but has a standard deviation of √(2K) and more; so it is regressed,
 // with coefficients not below zero, on a constant and on quantities that
-// go with the error: the smoothed slope, the roughness of the estimate, and
-// Stein's estimate at the neighbours, the voxel's own left out. The prediction
-// is then brought to the average of Stein's estimate in each of 24 bins.
-func (e *energy) scale(g *signals.Grid, counts []bool) []float32 {
-	n := len(e.stein)
-	one := make([]float32, n)
+// go with the error: the smoothed slope, the roughness of the estimate, how much it
+// depends on direction, and Stein's estimate at the neighbours, the voxel's own left
+// out. The prediction is then brought to the average of Stein's estimate in bins: five by
+// its size in each quarter of the voxels by how much they depend on direction.
+func (e *energy) scale(band int, g *signals.Grid, counts []bool) []float32 {
+	stein := e.stein[band]
+	one := make([]float32, len(stein))
 	for i := range one {
 		one[i] = 1
 	}
-	features := [][]float32{one, blur(g, e.slope, wideWidth, false), e.rough, root(e.rough), blur(g, e.rough, nearWidth, true), blur(g, e.stein, wideWidth, false)}
+	features := [][]float32{
+		one, blur(g, e.slope[band], wideWidth, false), slices.Clone(e.rough), root(e.rough), blur(g, e.rough, nearWidth, true),
+		blur(g, stein, wideWidth, false), slices.Clone(e.spread), root(e.spread),
+	}
 	for _, f := range features {
 		for i, v := range f {
 			f[i] = max(v, 0)
 		}
 	}
-	c := regress(features, e.stein, counts)
-	out := make([]float32, n)
+	c := regress(features, stein, counts)
+	out := make([]float32, len(stein))
 	for i := range out {
 		for j, f := range features {
 			out[i] += c[j] * f[i]
 		}
 	}
-	e.level(out, counts)
+	group := ranks(e.spread, make([]uint8, len(out)), counts, groups)
+	within := make([]bool, len(out))
+	for q := range groups {
+		for r, in := range counts {
+			within[r] = in && int(group[r]) == q
+		}
+		level(out, stein, within, func(r int) bool { return int(group[r]) == q })
+	}
 	return out
 }
 
@@ -159,16 +203,19 @@ func regress(features [][]float32, target []float32, counts []bool) []float32 {
 	return best
 }
 
-// level brings a prediction to the average of Stein's estimate, bin by bin,
-// never below a share of the average over all.
-func (e *energy) level(scale []float32, counts []bool) {
+// level brings the prediction of a group of rows to the average of Stein's estimate,
+// bin by bin, never below a share of the average over the group.
+func level(scale, stein []float32, counts []bool, group func(r int) bool) {
 	var order []int
 	sum := 0.0
 	for r, in := range counts {
 		if in {
 			order = append(order, r)
-			sum += float64(e.stein[r])
+			sum += float64(stein[r])
 		}
+	}
+	if len(order) == 0 {
+		return
 	}
 	overall := max(sum/float64(len(order)), 1e-6)
 	slices.SortStableFunc(order, func(a, b int) int {
@@ -187,7 +234,7 @@ func (e *energy) level(scale []float32, counts []bool) {
 		predicted, measured := 0.0, 0.0
 		for _, r := range order[from:to] {
 			predicted += float64(scale[r])
-			measured += float64(e.stein[r])
+			measured += float64(stein[r])
 		}
 		if to > from {
 			at, value = append(at, predicted/float64(to-from)), append(value, measured/float64(to-from))
@@ -195,7 +242,9 @@ func (e *energy) level(scale []float32, counts []bool) {
 	}
 	value = monotone(value)
 	for r, s := range scale {
-		scale[r] = float32(max(interpolate(at, value, float64(s)), least*overall))
+		if group(r) {
+			scale[r] = float32(max(interpolate(at, value, float64(s)), least*overall))
+		}
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 var ErrScan = errors.New("posterior: images do not match")
 
 // probeSize is the perturbation that measures the Jacobian, in σ.
-const probeSize = 0.05
+const probeSize = 0.02
 
 // Scan is a measurement with its estimate and the estimate of the perturbed
 // measurement.
@@ -39,7 +39,7 @@ func (s *Scan) check() error {
 	return nil
 }
 
-// Perturb adds the probe to every measurement of the mask, in place: ±0.05 of
+// Perturb adds the probe to every measurement of the mask, in place: ±0.02 of
 // the noise's standard deviation there, the signs at random by seed, voxel and
 // volume. Denoised and Moved need not be set. Adding it with sign -1 takes it
 // back but for rounding.

@@ -40,12 +40,27 @@ func cones(ctx context.Context, p *phantom.Phantom, r *denoise.Result, post *pos
 	if err != nil {
 		return single, crossing, err
 	}
-	m, err := orientation.Estimate(ctx, func() orientation.Source { return post.NewDrawer() }, post.Grid.Len(), t, c, orientation.Options{Samples: samples})
+	chosen, truth := pure(p, rows, post)
+	m, err := orientation.Estimate(ctx, func() orientation.Source { return picked{post.NewDrawer(), chosen} }, len(chosen), t, c, orientation.Options{Samples: samples})
 	if err != nil {
 		return single, crossing, err
 	}
+	for i, there := range truth {
+		for _, d := range there {
+			if len(there) == 1 {
+				single.add(m, i, d)
+			} else {
+				crossing.add(m, i, d)
+			}
+		}
+	}
+	return single, crossing, nil
+}
+
+// pure returns the rows that count and their true directions, one or two.
+func pure(p *phantom.Phantom, rows []int, post *posterior.Posterior) (chosen []int, truth [][][3]float64) {
 	a := p.Anatomy()
-	for row := range post.Grid.Len() {
+	for _, row := range rows {
 		f := a.Fibres(post.Grid.At(row))
 		if f.White < whiteVoxel {
 			continue
@@ -58,16 +73,21 @@ func cones(ctx context.Context, p *phantom.Phantom, r *denoise.Result, post *pos
 				weakest = min(weakest, share)
 			}
 		}
-		switch {
-		case len(there) == 1:
-			single.add(m, row, there[0])
-		case len(there) == 2 && weakest >= secondPart && orientation.Angle(there[0], there[1]) >= 60:
-			crossing.add(m, row, there[0])
-			crossing.add(m, row, there[1])
+		if len(there) == 1 || len(there) == 2 && weakest >= secondPart && orientation.Angle(there[0], there[1]) >= 60 {
+			chosen, truth = append(chosen, row), append(truth, there)
 		}
 	}
-	return single, crossing, nil
+	return chosen, truth
 }
+
+// picked draws from some of the rows.
+type picked struct {
+	*posterior.Drawer
+	rows []int
+}
+
+func (p picked) Mean(dst []float32, row int)         { p.Drawer.Mean(dst, p.rows[row]) }
+func (p picked) Draw(dst []float32, row, number int) { p.Drawer.Draw(dst, p.rows[row], number) }
 
 // tally counts true directions.
 type tally struct {
