@@ -48,8 +48,8 @@ func (o DrawOptions) withDefaults() (DrawOptions, error) {
 // components of voxels. It is for one goroutine.
 type denoiser struct {
 	schedule diffusion.Schedule
-	k        int
-	variance []float64 // of the components
+	m        *Model
+	class    []uint8 // of every row
 	pass     *net.Pass
 	watch    func(t float64, xt []float32)
 }
@@ -64,21 +64,23 @@ func (d *denoiser) PosteriorMean(ctx context.Context, dst, xt []float32, t float
 		copy(dst, xt)
 		return ctx.Err()
 	}
-	rows, wide := len(xt)/d.k, d.k+embedding
+	k, wide := d.m.learned, d.m.wide()
+	rows := len(xt) / k
 	in := d.pass.In(rows)
 	root := math.Sqrt(1 + sigma*sigma) // 1/√ᾱ_t
 	for r := range rows {
 		row := in[r*wide : (r+1)*wide]
-		for i, x := range xt[r*d.k : (r+1)*d.k] {
-			row[i] = float32(root * float64(x) / math.Sqrt(d.variance[i]+sigma*sigma))
+		for i, x := range xt[r*k : (r+1)*k] {
+			row[i] = float32(root * float64(x))
 		}
-		net.Embed(row[d.k:], min(max(sigma, leastLevel), largestLevel))
+		d.m.features(row, d.class[r], sigma)
 	}
 	out := d.pass.Forward(rows)
-	for i := range d.k {
-		skip, gain := precondition(d.variance[i], sigma)
-		for r := range rows {
-			dst[r*d.k+i] = float32(skip*float64(in[r*wide+i]) + gain*float64(out[r*d.k+i]))
+	for r := range rows {
+		c := &d.m.classes[d.class[r]]
+		for i := range k {
+			skip, gain := precondition(c.variance(i), sigma)
+			dst[r*k+i] = float32(skip*float64(in[r*wide+i]) + gain*float64(out[r*k+i]))
 		}
 	}
 	return ctx.Err()
@@ -122,22 +124,24 @@ func (m *Model) Draw(ctx context.Context, n int, o DrawOptions) (*Voxels, error)
 // drawChunk draws the voxels from to to.
 func (m *Model) drawChunk(ctx context.Context, v *Voxels, from, to int, o DrawOptions, rng *rand.Rand) error {
 	k, rows := m.learned, to-from
-	tail := make([]float64, rows*(m.white.components()-k))
+	d := &denoiser{schedule: o.Schedule, m: m, class: make([]uint8, rows), pass: m.network.NewPass(rows)}
+	tails := make([][]float64, rows)
 	for r := range rows {
 		v.frames[from+r] = randomRotation(rng)
-	}
-	for i := range tail {
-		tail[i] = math.Sqrt(m.white.variance[k+i%(m.white.components()-k)]) * rng.NormFloat64()
+		d.class[r] = drawClass(m.classes, rng)
+		c := &m.classes[d.class[r]]
+		for i := k; i < c.white.components(); i++ {
+			tails[r] = append(tails[r], math.Sqrt(c.variance(i))*rng.NormFloat64())
+		}
 	}
 	x := make([]float32, rows*k)
 	for i := range x {
 		x[i] = float32(rng.NormFloat64())
 	}
-	d := &denoiser{schedule: o.Schedule, k: k, variance: m.white.variance, pass: m.network.NewPass(rows)}
 	if from == 0 && o.Watch != nil {
 		d.watch = func(t float64, xt []float32) {
 			now := &Voxels{model: m, numbers: make([]float64, rows*m.space.size()), frames: v.frames[:rows]}
-			m.decode(now.numbers, xt, tail)
+			m.decode(now.numbers, xt, d.class, tails)
 			o.Watch(t, now)
 		}
 	}
@@ -148,20 +152,21 @@ func (m *Model) drawChunk(ctx context.Context, v *Voxels, from, to int, o DrawOp
 	if err := sampler(ctx, o.Schedule, d, x, x, last, diffusion.SamplerOptions{Steps: o.Steps}, rng); err != nil {
 		return err
 	}
-	m.decode(v.numbers[from*m.space.size():to*m.space.size()], x, tail)
+	m.decode(v.numbers[from*m.space.size():to*m.space.size()], x, d.class, tails)
 	return nil
 }
 
-// decode turns leading components and the tail into numbers of voxels.
-func (m *Model) decode(numbers []float64, x []float32, tail []float64) {
-	k, size, all := m.learned, m.space.size(), m.white.components()
-	z := make([]float64, all)
-	for r := range len(x) / k {
-		for i, c := range x[r*k : (r+1)*k] {
-			z[i] = float64(c)
+// decode turns leading components and tails into numbers of voxels.
+func (m *Model) decode(numbers []float64, x []float32, of []uint8, tails [][]float64) {
+	k, size := m.learned, m.space.size()
+	var z []float64
+	for r, class := range of {
+		white := m.classes[class].white
+		z = z[:0]
+		for _, c := range x[r*k:][:min(k, white.components())] {
+			z = append(z, float64(c))
 		}
-		copy(z[k:], tail[r*(all-k):(r+1)*(all-k)])
-		m.white.decode(numbers[r*size:(r+1)*size], z)
+		white.decode(numbers[r*size:(r+1)*size], append(z, tails[r]...))
 	}
 }
 

@@ -76,9 +76,9 @@ func (w *whitening) leading(share float64, limit int) int {
 	return len(w.sd)
 }
 
-// encode writes the leading len(dst) components of a voxel.
+// encode writes the leading len(dst) components of a voxel, 0 where there are no more.
 func (w *whitening) encode(dst []float32, numbers []float64) {
-	for k := range dst {
+	for k := range dst[:min(len(dst), len(w.basis))] {
 		sum := 0.0
 		for i, b := range w.basis[k] {
 			sum += b * (numbers[i] - w.mean[i])
