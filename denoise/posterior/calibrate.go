@@ -30,6 +30,8 @@ type Posterior struct {
 	K     int       // strong components
 	Scale []float32 // per row: mean squared error along the components, summed over them, in σ²
 
+	Smooth Smoothness // of errors over neighbours, once MeasureSmoothness has found it
+
 	s     *Scan
 	seed  uint64
 	basis []float32 // K × D, rows of unit length
@@ -57,7 +59,10 @@ func Calibrate(ctx context.Context, s *Scan, o Options) (*Posterior, error) {
 	}
 	p.Scale = e.scale(p.Grid, p.counts())
 	p.classify()
-	return p, p.measureCovariance(ctx, o.Threads)
+	if err := p.measureCovariance(ctx, o.Threads); err != nil {
+		return nil, err
+	}
+	return p, p.alignRoots()
 }
 
 // counts tells which rows statistics are taken on.

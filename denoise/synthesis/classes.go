@@ -55,7 +55,7 @@ func invariants(s space, numbers []float64) []float64 {
 // classify sorts voxels into classes by k-means on their standardised invariants. It
 // returns the class of every voxel and the number of classes, the most for which
 // each has voxels enough.
-func classify(s space, rows []float64, size int, rng *rand.Rand) ([]uint8, int) {
+func classify(s space, rows []float64, size int, held []bool, rng *rand.Rand) ([]uint8, int) {
 	n := len(rows) / size
 	var points [][]float64
 	for v := range n {
@@ -66,7 +66,7 @@ func classify(s space, rows []float64, size int, rng *rand.Rand) ([]uint8, int) 
 		var best []uint8
 		least := math.Inf(1)
 		for range classesTried {
-			if of, loss := kMeans(points, k, rng); loss < least && smallest(of, k) >= leastClass {
+			if of, loss := kMeans(points, k, rng); loss < least && smallest(of, held, k) >= leastClass {
 				best, least = of, loss
 			}
 		}
@@ -77,10 +77,13 @@ func classify(s space, rows []float64, size int, rng *rand.Rand) ([]uint8, int) 
 	return make([]uint8, n), 1
 }
 
-func smallest(of []uint8, k int) int {
+// smallest returns the size of the smallest class, without what is held out.
+func smallest(of []uint8, held []bool, k int) int {
 	counts := make([]int, k)
-	for _, c := range of {
-		counts[c]++
+	for v, c := range of {
+		if !held[v] {
+			counts[c]++
+		}
 	}
 	least := len(of)
 	for _, c := range counts {
@@ -167,22 +170,27 @@ func assign(points, centres [][]float64, of []uint8, distance []float64) float64
 	return total
 }
 
-// newClasses learns the components of every class from its voxels under all half
-// turns of their frames.
-func newClasses(rows []float64, size int, of []uint8, count int, signs [4][]float64) ([]class, error) {
+// newClasses learns the components of every class from its voxels that are not held
+// out, under all half turns of their frames.
+func newClasses(rows []float64, size int, of []uint8, held []bool, count int, signs [4][]float64) ([]class, error) {
 	out := make([]class, count)
+	total := 0.0
 	for c := range out {
 		var mine []float64
 		for v, k := range of {
-			if int(k) == c {
+			if int(k) == c && !held[v] {
 				mine = append(mine, rows[v*size:(v+1)*size]...)
 			}
 		}
-		out[c].share = float64(len(mine)/size) / float64(len(of))
+		out[c].share = float64(len(mine) / size)
+		total += out[c].share
 		var err error
 		if out[c].white, err = newWhitening(withTurns(mine, size, signs[:]), size); err != nil {
 			return nil, err
 		}
+	}
+	for c := range out {
+		out[c].share /= total
 	}
 	return out, nil
 }

@@ -116,8 +116,8 @@ func Learn(ctx context.Context, s Source, o Options) (*Model, error) {
 	size := sp.size()
 	m := &Model{space: sp}
 	signs := halfTurns(sp)
-	of, count := classify(sp, rows, size, stream(o.Seed, forClasses, 0))
-	if m.classes, err = newClasses(rows, size, of, count, signs); err != nil {
+	of, count := classify(sp, rows, size, held, stream(o.Seed, forClasses, 0))
+	if m.classes, err = newClasses(rows, size, of, held, count, signs); err != nil {
 		return nil, err
 	}
 	for _, c := range m.classes {

@@ -15,8 +15,9 @@ const (
 	batchParts = 4    // of a batch, whose gradients are added in a fixed order
 	partRows   = 64   // of a part
 	learnRate  = 2e-3 // at its peak
-	warmUp     = 100  // steps to it
-	checks     = 20   // of the held-out loss
+
+	warmUp = 100 // steps to it
+	checks = 20  // of the held-out loss
 	// Noise levels in training are log-normal relative to the standard deviation of a
 	// component (Karras 2022, table 1, with σ_data = 1), which itself is drawn
 	// log-uniformly from those there are.
