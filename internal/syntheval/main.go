@@ -87,5 +87,13 @@ func (e *evaluation) write(out string, only int) error {
 		fmt.Fprintln(os.Stderr, text)
 		tables = append(tables, text)
 	}
-	return os.WriteFile(out, []byte(strings.Replace(page, "{{tables}}", strings.Join(tables, "\n"), 1)), 0o666)
+	drawn := ""
+	if only < 0 || only == 3 {
+		var err error
+		if drawn, err = e.like(); err != nil {
+			return err
+		}
+		fmt.Fprintln(os.Stderr, drawn)
+	}
+	return os.WriteFile(out, []byte(strings.NewReplacer("{{tables}}", strings.Join(tables, "\n"), "{{draws}}", drawn).Replace(page)), 0o666)
 }
