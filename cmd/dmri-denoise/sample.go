@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"image"
 	"math"
 	"os"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -13,11 +15,13 @@ import (
 	"github.com/dmri-denoise/dmri-denoise/denoise/synthesis"
 	"github.com/dmri-denoise/dmri-denoise/gradients"
 	"github.com/dmri-denoise/dmri-denoise/nifti"
+	"github.com/dmri-denoise/dmri-denoise/qc"
 )
 
 // sampleOptions are those of sample: single voxels from a learned prior, or with like new draws of a scan.
 type sampleOptions struct {
-	output              string
+	output, stripOut    string
+	strip               image.Image // for stripOut
 	tables              tableFlags
 	like, train, mask   string
 	clean               bool
@@ -32,7 +36,10 @@ type sampleOptions struct {
 	trainTable, ownLike *gradients.Table
 }
 
-const mostVoxelsDrawn = 10_000_000
+const (
+	mostVoxelsDrawn = 10_000_000
+	sampleStripDPI  = 300
+)
 
 func newSampleCommand(u *ui) *cli.Command {
 	const input, noise, output, machine = "input", "noise", "outputs", "machine and messages"
@@ -42,6 +49,7 @@ func newSampleCommand(u *ui) *cli.Command {
 		&cli.BoolFlag{Name: "clean", Category: input, Usage: "the scan of --train is denoised already"},
 		&cli.StringFlag{Name: "mask", Category: input, Usage: "use voxels of the scan above zero in `FILE`"},
 		&cli.IntFlag{Name: "count", Category: output, Value: 1000, DefaultText: "1000 voxels, or 1 draw with --like", Usage: "voxels, or with --like draws, `N`"},
+		&cli.StringFlag{Name: "strip-out", Category: output, Usage: "draw the reverse process of the first voxels, from noise to tissue, into `FILE.png`"},
 		&cli.Float64Flag{Name: "smooth", Category: output, Value: -1, DefaultText: "measured from the scan", Usage: "with --like: make errors of neighbouring voxels alike by a Gaussian window of standard deviation `V` voxels; 0 means independent"},
 		&cli.IntFlag{Name: "train-steps", Category: machine, Usage: "steps `N` of training", DefaultText: "4000"},
 		&cli.Float64Flag{Name: "sigma", Category: noise, Usage: "add noise of standard deviation `S`, in the unit of the signals (simulated tissue: white matter is about 1000 at b = 0)"},
@@ -65,6 +73,7 @@ What is generated is noise-free unless --sigma is given. Tables and a .json that
 EXAMPLES
    dmri-denoise sample voxels.nii.gz --bval my.bval --bvec my.bvec --count 5000
    dmri-denoise sample voxels.nii.gz --bval my.bval --bvec my.bvec --train dwi.nii.gz --rician --sigma 40
+   dmri-denoise sample voxels.nii.gz --bval my.bval --bvec my.bvec --strip-out reverse.png
    dmri-denoise sample again.nii.gz --like dwi.nii.gz --count 4 --rician --sigma 25
 
 REFERENCES
@@ -89,7 +98,7 @@ REFERENCES
 func sampleOptionsFrom(c *cli.Context) (sampleOptions, error) {
 	o := sampleOptions{
 		tables: tableFlagsFrom(c), like: c.String("like"), train: c.String("train"), mask: c.String("mask"), clean: c.Bool("clean"),
-		count: c.Int("count"), steps: c.Int("train-steps"), sigma: c.Float64("sigma"), rician: c.Bool("rician"), smooth: c.Float64("smooth"),
+		count: c.Int("count"), steps: c.Int("train-steps"), sigma: c.Float64("sigma"), rician: c.Bool("rician"), smooth: c.Float64("smooth"), stripOut: c.String("strip-out"),
 		seed: c.Uint64("seed"), force: c.Bool("force"), json: c.Bool("json"),
 	}
 	if c.NArg() != 1 {
@@ -135,6 +144,10 @@ func (o *sampleOptions) validate(c *cli.Context) error {
 		return usageHint("give the noise level with --sigma", "--rician adds no noise without --sigma")
 	case o.like != "" && o.train != "":
 		return usagef("--like and --train exclude each other: draws of a scan need no training")
+	case o.stripOut != "" && !strings.HasSuffix(strings.ToLower(o.stripOut), ".png"):
+		return usagef("--strip-out %s: the name must end in .png", o.stripOut)
+	case o.stripOut != "" && o.like != "":
+		return usageHint("dmri-denoise qc strip "+o.like+" --reverse", "--strip-out draws the reverse process of single voxels, not of a scan")
 	case o.like != "" && o.steps != 0:
 		return usagef("--train-steps is about single voxels, not about --like")
 	case o.clean && o.train == "":
@@ -197,7 +210,11 @@ func (o *sampleOptions) images() []string {
 
 func (o *sampleOptions) besides() []string {
 	stem, _ := imageStem(o.output)
-	return []string{stem + ".bval", stem + ".bvec", stem + ".json"}
+	names := []string{stem + ".bval", stem + ".bvec", stem + ".json"}
+	if o.stripOut != "" {
+		names = append(names, o.stripOut)
+	}
+	return names
 }
 
 // voxelGrid returns the two sides nearest to each other whose product is n.
@@ -260,6 +277,15 @@ func (o *sampleOptions) write(ctx context.Context, u *ui, table *gradients.Table
 				return err
 			}
 			if err := files.write(names[2], append(text, '\n')); err != nil {
+				return err
+			}
+		}
+		if k == 0 && o.strip != nil {
+			picture, err := files.plan(o.stripOut)
+			if err != nil {
+				return err
+			}
+			if err := qc.WritePNG(ctx, picture, o.strip, sampleStripDPI, false); err != nil {
 				return err
 			}
 		}

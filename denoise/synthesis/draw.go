@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/dmri-denoise/dmri-denoise/denoise/signals"
 	"github.com/dmri-denoise/dmri-denoise/diffusion"
@@ -19,9 +20,10 @@ type DrawOptions struct {
 	Seed      uint64
 	Threads   int // 0 means one per core
 	Progress  func(done, total int)
-	// Watch, if not nil, is called with the state of the first voxels, at most 256,
-	// before each step: x_t at timestep t from T-1 down. The voxels are valid during the call.
-	Watch func(t float64, xt *Voxels)
+	// Watch, if not nil, is called with the state of the first voxels, at most 256, at
+	// every step: x_t at timestep t from T-1 down, and the clean voxels expected then; and
+	// with the drawn voxels as both at t = -1.
+	Watch func(t float64, xt, clean *Voxels)
 }
 
 // drawRows is how many voxels are drawn together.
@@ -51,18 +53,19 @@ type denoiser struct {
 	m        *Model
 	class    []uint8 // of every row
 	pass     *net.Pass
-	watch    func(t float64, xt []float32)
+	watch    func(t float64, xt, clean []float32)
 }
 
 // PosteriorMean writes E[x₀ | x_t] by the network, preconditioned. dst may be xt.
 func (d *denoiser) PosteriorMean(ctx context.Context, dst, xt []float32, t float64) error {
-	if d.watch != nil {
-		d.watch(t, xt)
-	}
 	sigma := d.schedule.Sigma(t)
 	if sigma == 0 {
 		copy(dst, xt)
 		return ctx.Err()
+	}
+	noisy := xt
+	if d.watch != nil {
+		noisy = slices.Clone(xt) // dst may be xt
 	}
 	k, wide := d.m.learned, d.m.wide()
 	rows := len(xt) / k
@@ -82,6 +85,9 @@ func (d *denoiser) PosteriorMean(ctx context.Context, dst, xt []float32, t float
 			skip, gain := precondition(c.variance(i), sigma)
 			dst[r*k+i] = float32(skip*float64(in[r*wide+i]) + gain*float64(out[r*k+i]))
 		}
+	}
+	if d.watch != nil {
+		d.watch(t, noisy, dst)
 	}
 	return ctx.Err()
 }
@@ -139,10 +145,8 @@ func (m *Model) drawChunk(ctx context.Context, v *Voxels, from, to int, o DrawOp
 		x[i] = float32(rng.NormFloat64())
 	}
 	if from == 0 && o.Watch != nil {
-		d.watch = func(t float64, xt []float32) {
-			now := &Voxels{model: m, numbers: make([]float64, rows*m.space.size()), frames: v.frames[:rows]}
-			m.decode(now.numbers, xt, d.class, tails)
-			o.Watch(t, now)
+		d.watch = func(t float64, xt, clean []float32) {
+			o.Watch(t, m.voxels(xt, d.class, tails, v.frames[:rows]), m.voxels(clean, d.class, tails, v.frames[:rows]))
 		}
 	}
 	sampler, last := diffusion.ReverseSDE, float64(o.Schedule.T()-1)
@@ -153,7 +157,18 @@ func (m *Model) drawChunk(ctx context.Context, v *Voxels, from, to int, o DrawOp
 		return err
 	}
 	m.decode(v.numbers[from*m.space.size():to*m.space.size()], x, d.class, tails)
+	if from == 0 && o.Watch != nil {
+		end := m.voxels(x, d.class, tails, v.frames[:rows])
+		o.Watch(-1, end, end)
+	}
 	return nil
+}
+
+// voxels are those that leading components and tails stand for.
+func (m *Model) voxels(x []float32, of []uint8, tails [][]float64, frames []rotation) *Voxels {
+	v := &Voxels{model: m, numbers: make([]float64, len(of)*m.space.size()), frames: frames}
+	m.decode(v.numbers, x, of, tails)
+	return v
 }
 
 // decode turns leading components and tails into numbers of voxels.
@@ -168,6 +183,22 @@ func (m *Model) decode(numbers []float64, x []float32, of []uint8, tails [][]flo
 		}
 		white.decode(numbers[r*size:(r+1)*size], append(z, tails[r]...))
 	}
+}
+
+// First returns the first n voxels.
+func (v *Voxels) First(n int) *Voxels {
+	return &Voxels{model: v.model, numbers: v.numbers[:n*v.model.space.size()], frames: v.frames[:n]}
+}
+
+// ShellNear returns the shell nearest to b, both in s/mm².
+func (v *Voxels) ShellNear(b float64) float64 {
+	best := v.model.space.B[0]
+	for _, shell := range v.model.space.B {
+		if math.Abs(shell-b) < math.Abs(best-b) {
+			best = shell
+		}
+	}
+	return best
 }
 
 // Signals returns the noise-free signals of every voxel on a table, voxels ×

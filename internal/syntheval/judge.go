@@ -25,6 +25,7 @@ type judged struct {
 }
 
 type row struct {
+	noise        bool
 	name         string
 	made, within float64    // distance to the held-out voxels, of the generated and of the training voxels
 	median       [3]float64 // of the generated, training and held-out voxels
@@ -78,7 +79,7 @@ func (e *evaluation) compare(j *judged) error {
 		}
 	}
 	add := func(made, held, train feature) {
-		r := row{name: made.name, made: distance(made, held), within: distance(train, held)}
+		r := row{name: made.name, noise: made.noise, made: distance(made, held), within: distance(train, held)}
 		for i, f := range []feature{made, train, held} {
 			r.median[i] = math.NaN()
 			if len(f.values) > 0 {
@@ -141,6 +142,24 @@ func (j *judged) String() string {
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %.3f | %.3f |\n", r.name, short(r.median[0]), short(r.median[1]), short(r.median[2]), r.made, r.within)
 	}
 	return b.String() + shareRows(j.peaks[0], j.peaks[1], j.peaks[2])
+}
+
+// farther is how much further from the held-out voxels than the training voxels are
+// a statistic of generated ones may be before it is called missed.
+const farther = 0.05
+
+// missed lists the statistics in which generated voxels are not like tissue.
+func (j *judged) missed() string {
+	var names []string
+	for _, r := range j.features {
+		if r.made > r.within+farther && !r.noise {
+			names = append(names, fmt.Sprintf("%s (%.2f, training %.2f)", r.name, r.made, r.within))
+		}
+	}
+	if len(names) == 0 {
+		return fmt.Sprintf("Missed in %s by more than %.2f of D: nothing.\n", j.name, farther)
+	}
+	return fmt.Sprintf("Missed in %s by more than %.2f of D: %s.\n", j.name, farther, strings.Join(names, ", "))
 }
 
 func short(v float64) string { return fmt.Sprintf("%.3g", v) }
