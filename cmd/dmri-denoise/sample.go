@@ -51,10 +51,10 @@ func newSampleCommand(u *ui) *cli.Command {
 		&cli.IntFlag{Name: "count", Category: output, Value: 1000, DefaultText: "1000 voxels, or 1 draw with --like", Usage: "voxels, or with --like draws, `N`"},
 		&cli.StringFlag{Name: "strip-out", Category: output, Usage: "draw the reverse process of the first voxels, from noise to tissue, into `FILE.png`"},
 		&cli.Float64Flag{Name: "smooth", Category: output, Value: -1, DefaultText: "measured from the scan", Usage: "with --like: make errors of neighbouring voxels alike by a Gaussian window of standard deviation `V` voxels; 0 means independent"},
-		&cli.IntFlag{Name: "train-steps", Category: machine, Usage: "steps `N` of training", DefaultText: "4000"},
+		categorised(seedFlag("`SEED` of training and draws"), output), categorised(forceFlag(), output),
 		&cli.Float64Flag{Name: "sigma", Category: noise, Usage: "add noise of standard deviation `S`, in the unit of the signals (simulated tissue: white matter is about 1000 at b = 0)"},
 		&cli.BoolFlag{Name: "rician", Category: noise, Usage: "magnitude (Rician) noise instead of Gaussian noise"},
-		categorised(seedFlag("`SEED` of training and draws"), output), categorised(forceFlag(), output),
+		&cli.IntFlag{Name: "train-steps", Category: machine, Usage: "steps `N` of training", DefaultText: "4000"},
 		&cli.IntFlag{Name: "nthreads", Aliases: []string{"threads"}, Category: machine, Usage: "threads, `N` (default as for run)"},
 		categorised(jsonFlag("a summary"), machine), categorised(quietFlag(), machine), categorised(verboseFlag(), machine),
 	)

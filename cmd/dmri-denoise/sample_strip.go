@@ -17,7 +17,7 @@ const (
 	stripAngles             = 64 // half a turn; the other half is the same
 	stripMoments            = 8
 	stripTimesteps          = 1000
-	stripB                  = 1000.0 // s/mm²: the shell nearest to it is shown
+	stripB                  = 2000.0 // s/mm²: the shell nearest to it is shown
 )
 
 // voxelStrip collects the reverse process of the first voxels.

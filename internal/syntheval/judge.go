@@ -146,7 +146,10 @@ func (j *judged) String() string {
 
 // farther is how much further from the held-out voxels than the training voxels are
 // a statistic of generated ones may be before it is called missed.
-const farther = 0.05
+const (
+	farther      = 0.05
+	fartherShare = 0.03 // the same of the share of voxels with a number of peaks
+)
 
 // missed lists the statistics in which generated voxels are not like tissue.
 func (j *judged) missed() string {
@@ -154,6 +157,12 @@ func (j *judged) missed() string {
 	for _, r := range j.features {
 		if r.made > r.within+farther && !r.noise {
 			names = append(names, fmt.Sprintf("%s (%.2f, training %.2f)", r.name, r.made, r.within))
+		}
+	}
+	for k, x := range j.peaks[0].shares {
+		held, train := j.peaks[1].shares[k], j.peaks[2].shares[k]
+		if math.Abs(x-held) > math.Abs(train-held)+fartherShare {
+			names = append(names, fmt.Sprintf("CSD voxels with %d peaks (%.1f %%, held out %.1f %%, training %.1f %%)", k, 100*x, 100*held, 100*train))
 		}
 	}
 	if len(names) == 0 {
