@@ -19,6 +19,11 @@ func (o sampleOptions) runVoxels(ctx context.Context, u *ui) error {
 		return withHint(fmt.Errorf("%w: %d voxels of %d volumes need about %s", errOutOfMemory, o.count, o.table.Len(), formatBytes(needed)), "make --count smaller")
 	}
 	limitThreads(o.threads)
+	if o.train != "" { // before the scan is denoised and learned from
+		if err := synthesis.CheckTable(o.trainTable, o.table, o.tables.b0Threshold); err != nil {
+			return explainSample(err)
+		}
+	}
 	bar := newProgress(u)
 	defer bar.finish()
 	source, name, err := o.source(ctx, u, bar)

@@ -234,7 +234,8 @@ func TestMeasureSmoothnessOfIndependentErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	for axis := range 3 {
-		if got := p.Smooth.At(axis, 1); got > 0.05 {
+		// The noise of 8 volumes against errors along one axis: a standard error of 0.03.
+		if got := p.Smooth.At(axis, 1); got > 0.12 {
 			t.Errorf("correlation %.3f along axis %d of independent errors", got, axis)
 		}
 	}
