@@ -65,7 +65,7 @@ pictures-synthesis: build ## draw the pictures of docs/synthesis.md again, into 
 	@rm -rf $(DRAWING)/synthesis && mkdir -p $(DRAWING)/synthesis $(PICTURES)
 	$(BIN) phantom $(DRAWING)/synthesis/table --protocol multishell --shape 8,8,4 --seed 1
 	$(BIN) phantom $(DRAWING)/synthesis/scan --protocol clinical --shape 64,64,16 --snr 20 --rician --seed 1
-	$(BIN) sample $(DRAWING)/synthesis/voxels.nii.gz --bval $(DRAWING)/synthesis/table/dwi.bval --bvec $(DRAWING)/synthesis/table/dwi.bvec --count 24 --nthreads $(THREADS) \
+	$(BIN) sample $(DRAWING)/synthesis/voxels.nii.gz --bval $(DRAWING)/synthesis/table/dwi.bval --bvec $(DRAWING)/synthesis/table/dwi.bvec --count 24 --train-steps 1500 --nthreads $(THREADS) \
 	  --strip-out $(PICTURES)/reverse_voxels.png --force
 	$(BIN) qc strip $(DRAWING)/synthesis/scan/dwi.nii.gz --reverse --panels 6 --scale 2.5 --out $(PICTURES)/reverse_slice.png --force
 

@@ -56,8 +56,9 @@ func TestDrawnErrorsAreAlikeAsTrueOnes(t *testing.T) {
 		if err := post.Volumes(t.Context(), draw, 0, post.Smooth, 1); err != nil {
 			t.Fatal(err)
 		}
-		// The window has one share for all distances, and Stein's estimate a standard error of about 0.02.
-		const tolerance = 0.05
+		// The window has one share for all distances, Stein's estimate a standard error of about 0.02, and the
+		// draws' errors are not to the last per cent as large as the true ones.
+		const tolerance = 0.07
 		for _, d := range []int{1, 2, 3} {
 			want := alike(r.Denoised.Voxels(), p.Truth.Voxels(), r.Sigma.Voxels(), mask, c.o.Shape, d)
 			got := alike(draw, r.Denoised.Voxels(), r.Sigma.Voxels(), mask, c.o.Shape, d)
