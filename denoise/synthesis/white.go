@@ -7,7 +7,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// whitening takes the numbers of a voxel in its own frame, log b = 0 first, to
+// whitening takes the numbers of a voxel of one class, in its own frame, log b = 0 first, to
 // principal components and back. Components are scaled half way to unit variance: a
 // component of standard deviation s, relative to the first, has the variance s. The
 // reverse process so finds the kind of tissue first and its details later, as it does
