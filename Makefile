@@ -26,7 +26,7 @@ PLATFORMS  ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 # The race detector needs cgo and a C compiler; without one `make check` says so and goes on.
 RACE_PKGS  ?= ./...
 
-.PHONY: all build demo pictures generate test check fmt-check vet staticcheck tidy-check race bench eval eval-downstream eval-hcp eval-impute eval-learned eval-synthesis eval-trust eval-uncertainty binaries release release-check throughput clean help
+.PHONY: all build demo pictures pictures-synthesis generate test check fmt-check vet staticcheck tidy-check race bench eval eval-downstream eval-hcp eval-impute eval-learned eval-synthesis eval-trust eval-uncertainty binaries release release-check throughput clean help
 
 all: build
 
@@ -60,6 +60,14 @@ pictures: build ## draw the pictures of the README again, into docs/pictures
 	$(BIN) qc strip $(DRAWING)/scan/truth.nii.gz --out $(PICTURES)/noise_strip.png --force
 	@if command -v chromium >/dev/null; then chromium --headless=new --no-sandbox --hide-scrollbars --virtual-time-budget=5000 --window-size=1180,1240 \
 	  --screenshot=$(abspath $(PICTURES))/report.png file://$(abspath $(DRAWING))/denoised_qc/report.html; else echo "pictures: no chromium, report.png is left as it is"; fi
+
+pictures-synthesis: build ## draw the pictures of docs/synthesis.md again, into docs/pictures
+	@rm -rf $(DRAWING)/synthesis && mkdir -p $(DRAWING)/synthesis $(PICTURES)
+	$(BIN) phantom $(DRAWING)/synthesis/table --protocol multishell --shape 8,8,4 --seed 1
+	$(BIN) phantom $(DRAWING)/synthesis/scan --protocol clinical --shape 64,64,16 --snr 20 --rician --seed 1
+	$(BIN) sample $(DRAWING)/synthesis/voxels.nii.gz --bval $(DRAWING)/synthesis/table/dwi.bval --bvec $(DRAWING)/synthesis/table/dwi.bvec --count 24 --train-steps 1500 --nthreads $(THREADS) \
+	  --strip-out $(PICTURES)/reverse_voxels.png --force
+	$(BIN) qc strip $(DRAWING)/synthesis/scan/dwi.nii.gz --reverse --panels 6 --scale 2.5 --out $(PICTURES)/reverse_slice.png --force
 
 generate: ## write the assembly again from internal/avogen
 	$(GO) generate ./internal/...

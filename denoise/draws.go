@@ -41,6 +41,9 @@ func Draws(ctx context.Context, im *nifti.Image, table *gradients.Table, o Optio
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := p.MeasureSmoothness(ctx, o.Threads); err != nil {
+		return nil, nil, err
+	}
 	scan.Moved, scan.Measured = nil, nil
 	return first, p, nil
 }

@@ -21,7 +21,7 @@ func orientationInput(cone float32) OrientationInput {
 }
 
 // A peak along x is drawn red along the row, and a wide cone covers more.
-func TestGlyphs(t *testing.T) {
+func TestFibreGlyphs(t *testing.T) {
 	red := func(cone float32) (n, vertical int) {
 		in := orientationInput(cone)
 		img := glyphPicture(in).(*image.RGBA)

@@ -93,3 +93,55 @@ func centred(x []float32, middle float64) []float32 {
 	}
 	return out
 }
+
+// Glyphs draws functions of an angle as filled curves, a picture of columns × rows
+// cells of edge pixels: radius(i, φ), from 0 to 1, is the curve of cell i at angle φ
+// from the vertical. Inside a curve pixels are 1 less a quarter of the distance from
+// the centre, outside 0.
+func Glyphs(columns, rows, edge int, radius func(i int, angle float64) float64) Slice {
+	s := Slice{NX: columns * edge, NY: rows * edge, Pixels: make([]float32, columns*rows*edge*edge)}
+	half := float64(edge) / 2
+	for y := range s.NY {
+		for x := range s.NX {
+			dx, dy := float64(x%edge)+0.5-half, half-float64(y%edge)-0.5
+			r := math.Hypot(dx, dy) / half
+			if r < radius(y/edge*columns+x/edge, math.Atan2(dx, dy)) {
+				s.Pixels[y*s.NX+x] = float32(1 - r/4)
+			}
+		}
+	}
+	return s
+}
+
+// GlyphFrame is one moment of a reverse process of functions of an angle, as
+// [Glyphs] takes them.
+type GlyphFrame struct {
+	T            float64 // timestep; below 0 for the clean end
+	State, Clean func(i int, angle float64) float64
+}
+
+const glyphEdge = 44 // pixels of a cell
+
+// GlyphStrip draws a reverse process of columns × rows functions of an angle, each
+// moment labelled with t: above x_t, below what the denoiser expects at that moment.
+// Frames go from T-1 down and end with the clean one. An [ErrInput] reports fewer
+// than two.
+func GlyphStrip(columns, rows int, frames []GlyphFrame, o ReverseOptions) (image.Image, error) {
+	if len(frames) < 2 {
+		return nil, fmt.Errorf("qc: reverse strip: %d moments, want 2 or more: %w", len(frames), ErrInput)
+	}
+	paint := colourMap(gray).in(window{0, 1})
+	panels := [][]matchedPanel{nil, nil}
+	var s Slice
+	for _, f := range frames {
+		label := "x₀"
+		if f.T >= 0 {
+			label = fmt.Sprintf("t = %.0f", f.T)
+		}
+		s = Glyphs(columns, rows, glyphEdge, f.State)
+		panels[0] = append(panels[0], matchedPanel{s.Pixels, paint, label, "xₜ", false})
+		panels[1] = append(panels[1], matchedPanel{Glyphs(columns, rows, glyphEdge, f.Clean).Pixels, paint, label, "expected x₀", false})
+	}
+	caption := fmt.Sprintf("Reverse process p(x₀\u00a0|\u00a0xₜ) from pure noise at the left to %s at the right. Above: xₜ. Below: what the denoiser expects at that moment, E[x₀\u00a0|\u00a0xₜ].", o.What)
+	return drawPanels(s, panels, MatchedOptions{Scale: o.Scale, Title: o.Title}, caption)
+}

@@ -75,8 +75,12 @@ func reverseStrip(ctx context.Context, c *cli.Context, u *ui, o stripOptions) er
 	if err != nil {
 		return explainDenoise(runOptions{input: o.input}, err)
 	}
+	noisy := len(ts) - 1
+	for noisy > 0 && ts[noisy-1] < 0 { // below 0 it is as good as clean, and would be labelled x₀
+		noisy--
+	}
 	var shown []qc.ReverseFrame
-	for _, i := range qc.Moments(ts[:len(ts)-1], o.settings.Schedule.T(), o.settings.Panels) {
+	for _, i := range qc.Moments(ts[:noisy], o.settings.Schedule.T(), o.settings.Panels) {
 		shown = append(shown, frames[i])
 	}
 	shown = slices.Concat(shown, frames[len(frames)-1:])

@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"github.com/dmri-denoise/dmri-denoise/denoise"
-	"github.com/dmri-denoise/dmri-denoise/denoise/signals"
+	"github.com/dmri-denoise/dmri-denoise/denoise/posterior"
 	"github.com/dmri-denoise/dmri-denoise/nifti"
 )
 
@@ -30,7 +30,7 @@ func (o sampleOptions) runLike(ctx context.Context, u *ui) error {
 	if o.table != nil {
 		return o.drawTarget(ctx, u, im, settings)
 	}
-	return o.drawOwn(ctx, u, im, settings)
+	return o.drawOwn(ctx, u, bar, im, settings)
 }
 
 // drawTarget draws on another table, from the q-space posterior.
@@ -47,28 +47,22 @@ func (o sampleOptions) drawTarget(ctx context.Context, u *ui, im *nifti.Image, s
 }
 
 // drawOwn draws on the scan's own table, from the calibrated posterior of the denoised scan.
-func (o sampleOptions) drawOwn(ctx context.Context, u *ui, im *nifti.Image, settings denoise.Options) error {
+func (o sampleOptions) drawOwn(ctx context.Context, u *ui, bar *progress, im *nifti.Image, settings denoise.Options) error {
 	result, p, err := denoise.Draws(ctx, im, o.ownLike, settings)
 	if err != nil {
 		return explainDenoise(runOptions{input: o.like}, err)
 	}
 	_, _, _, nt := im.Dims()
-	size := len(im.Volume(0))
+	smooth := p.Smooth
+	if o.smooth >= 0 {
+		smooth = posterior.Smoothness{Share: 1, Width: [3]float64{o.smooth, o.smooth, o.smooth}}
+	}
 	r := o.record("draws of a scan", o.like)
-	r.Notes = []string{"draws are joint over the directions of a voxel; voxels are drawn independently of each other"}
+	r.Smooth = &smooth
+	r.Notes = []string{"draws are joint over the directions of a voxel; errors of neighbouring voxels are alike as smoothness says"}
 	return o.write(ctx, u, o.ownLike, r, func(k int) (*nifti.Image, error) {
+		bar.report("draw", k, o.count)
 		out := result.Denoised.Like(nt)
-		copy(out.Voxels(), result.Denoised.Voxels())
-		err := signals.EachRange(ctx, p.Grid.Len(), 256, o.threads, func(_, from, to int) error {
-			d, row := p.NewDrawer(), make([]float32, nt)
-			for i := from; i < to; i++ {
-				d.Draw(row, i, k)
-				for n, x := range row {
-					out.Voxels()[n*size+int(p.Grid.Voxel[i])] = x
-				}
-			}
-			return nil
-		})
-		return out, err
+		return out, p.Volumes(ctx, out.Voxels(), k, smooth, o.threads)
 	})
 }

@@ -19,6 +19,11 @@ func (o sampleOptions) runVoxels(ctx context.Context, u *ui) error {
 		return withHint(fmt.Errorf("%w: %d voxels of %d volumes need about %s", errOutOfMemory, o.count, o.table.Len(), formatBytes(needed)), "make --count smaller")
 	}
 	limitThreads(o.threads)
+	if o.train != "" { // before the scan is denoised and learned from
+		if err := synthesis.CheckTable(o.trainTable, o.table, o.tables.b0Threshold); err != nil {
+			return explainSample(err)
+		}
+	}
 	bar := newProgress(u)
 	defer bar.finish()
 	source, name, err := o.source(ctx, u, bar)
@@ -30,9 +35,19 @@ func (o sampleOptions) runVoxels(ctx context.Context, u *ui) error {
 	if err != nil {
 		return explainSample(err)
 	}
-	v, err := m.Draw(ctx, o.count, synthesis.DrawOptions{Seed: o.seed, Threads: o.threads, Progress: func(done, total int) { bar.report("draw", done, total) }})
+	draws := synthesis.DrawOptions{Seed: o.seed, Threads: o.threads, Progress: func(done, total int) { bar.report("draw", done, total) }}
+	var strip voxelStrip
+	if o.stripOut != "" {
+		draws.Watch = strip.watch(ctx, o.threads)
+	}
+	v, err := m.Draw(ctx, o.count, draws)
 	if err != nil {
 		return err
+	}
+	if o.stripOut != "" {
+		if o.strip, err = strip.draw(); err != nil {
+			return err
+		}
 	}
 	grid, _ := voxelGrid(o.count)
 	im := nifti.New(grid[0], grid[1], 1, o.table.Len(), [3]float64{2, 2, 2})

@@ -43,9 +43,14 @@ func gaussian(width float64) []float32 {
 // convolve smooths a volume along its three axes and returns the result and
 // the scratch left over.
 func convolve(g *signals.Grid, from, to, kernel []float32) ([]float32, []float32) {
+	return convolveAxes(g, from, to, [3][]float32{kernel, kernel, kernel})
+}
+
+// convolveAxes is convolve with a kernel for each axis.
+func convolveAxes(g *signals.Grid, from, to []float32, kernels [3][]float32) ([]float32, []float32) {
 	n := [3]int{g.NX, g.NY, g.NZ}
 	stride := 1
-	for axis := range 3 {
+	for axis, kernel := range kernels {
 		length := n[axis]
 		for i := range from {
 			at := i / stride % length

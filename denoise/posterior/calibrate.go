@@ -37,6 +37,8 @@ type Posterior struct {
 	Scale [bands][]float32 // per row: mean squared error along the band's directions, summed over them, in σ²
 	Noise float64          // variance of the noise in units of the map's, from where next to nothing but noise is
 
+	Smooth Smoothness // of errors over neighbours, once MeasureSmoothness has found it
+
 	s     *Scan
 	seed  uint64
 	basis []float32 // K × D, rows of unit length
@@ -74,7 +76,10 @@ func Calibrate(ctx context.Context, s *Scan, o Options) (*Posterior, error) {
 		p.Scale[b] = e.scale(b, p.Grid, p.counts())
 	}
 	p.classify(e.spread)
-	return p, p.measureCovariance(ctx, o.Threads)
+	if err := p.measureCovariance(ctx, o.Threads); err != nil {
+		return nil, err
+	}
+	return p, p.alignRoots()
 }
 
 // counts tells which rows statistics are taken on.

@@ -1,55 +1,111 @@
 package posterior
 
 import (
+	"context"
 	"math"
 	"math/rand/v2"
+
+	"github.com/dmri-denoise/dmri-denoise/denoise/signals"
 )
 
-// Fields are random numbers for the strong components of a draw, alike in
-// neighbouring voxels: rows × K, each of variance 1.
-type Fields []float32
-
-// Fields makes the numbers of draw number, white noise smoothed by a Gaussian
-// window of the given standard deviation in voxels and brought back to variance 1
-// in every voxel. What each voxel draws is so distributed as by [Drawer.Draw].
-func (p *Posterior) Fields(number int, width float64) Fields {
-	out := make(Fields, p.Grid.Len()*p.K)
-	size := p.s.NX * p.s.NY * p.s.NZ
-	kernel, square := []float32{1}, []float32{1}
-	if width > 0 {
-		kernel = gaussian(width)
-		square = make([]float32, len(kernel))
-		for i, w := range kernel {
-			square[i] = w * w
-		}
-	}
-	scratch, one := make([]float32, size), make([]float32, size)
-	for i := range one {
-		one[i] = 1
-	}
-	norm, scratch := convolve(p.Grid, one, scratch, square)
-	white := make([]float32, size)
-	for k := range p.K {
-		rng := rand.New(rand.NewPCG(mix(p.seed^drawStream, uint64(number)), uint64(k)<<1|1))
-		for i := range white {
-			white[i] = float32(rng.NormFloat64())
-		}
-		var smooth []float32
-		smooth, scratch = convolve(p.Grid, white, scratch, kernel)
-		for r, v := range p.Grid.Voxel {
-			out[r*p.K+k] = smooth[v] / float32(math.Sqrt(float64(norm[v])))
-		}
-		white = smooth
-	}
-	return out
+// fields makes random numbers of variance 1, as alike in neighbouring voxels as
+// smooth says: white noise, and white noise under a Gaussian window.
+type fields struct {
+	g           *signals.Grid
+	smooth      Smoothness
+	kernels     [3][]float32
+	norm        []float32 // by which the windowed noise is divided, smaller at the edges of the image
+	white, work []float32
 }
 
-// DrawFrom writes one sample of a row as Draw does, with the strong components'
-// errors taken from fields.
-func (d *Drawer) DrawFrom(dst []float32, row, number int, f Fields) {
-	rng := rand.New(rand.NewPCG(mix(d.p.seed^drawStream^1, uint64(d.p.Grid.Voxel[row])), uint64(number)))
-	for k := range d.z {
-		d.z[k] = float64(f[row*d.p.K+k])
+func newFields(g *signals.Grid, smooth Smoothness) *fields {
+	size := g.NX * g.NY * g.NZ
+	f := &fields{g: g, smooth: smooth, white: make([]float32, size), work: make([]float32, size)}
+	var squares [3][]float32
+	for axis, width := range smooth.Width {
+		f.kernels[axis] = []float32{1}
+		if width > 0 {
+			f.kernels[axis] = gaussian(width)
+		}
+		for _, w := range f.kernels[axis] {
+			squares[axis] = append(squares[axis], w*w)
+		}
 	}
-	d.put(dst, row, rng.NormFloat64)
+	for i := range f.white {
+		f.white[i] = 1
+	}
+	f.norm, f.work = convolveAxes(g, f.white, f.work, squares)
+	for i, v := range f.norm {
+		f.norm[i] = float32(math.Sqrt(smooth.Share / float64(v)))
+	}
+	f.white = make([]float32, size)
+	return f
+}
+
+// draw calls put with a number for every row.
+func (f *fields) draw(rng *rand.Rand, put func(row int, z float32)) {
+	for i := range f.white {
+		f.white[i] = float32(rng.NormFloat64())
+	}
+	f.white, f.work = convolveAxes(f.g, f.white, f.work, f.kernels)
+	own := math.Sqrt(1 - f.smooth.Share)
+	for r, v := range f.g.Voxel {
+		put(r, f.norm[v]*f.white[v]+float32(own*rng.NormFloat64()))
+	}
+}
+
+// Volumes writes draw number of the whole scan into dst, an image of the scan's size:
+// joint over the volumes of a voxel as by [Drawer.Draw], and with errors of
+// neighbouring voxels as alike as smooth says, which may be what
+// [Posterior.MeasureSmoothness] found. Voxels that were not denoised are as they
+// were. The same seed and number give the same draw for any number of threads.
+func (p *Posterior) Volumes(ctx context.Context, dst []float32, number int, smooth Smoothness, threads int) error {
+	s := p.s
+	if len(dst) != len(s.Denoised) {
+		panic("posterior: image does not match the scan")
+	}
+	copy(dst, s.Denoised)
+	k, size := p.K, len(s.Sigma)
+	f := newFields(p.Grid, smooth)
+	stream := func(i int) *rand.Rand {
+		return rand.New(rand.NewPCG(mix(p.seed^drawStream^1, uint64(number)), uint64(i)<<1|1))
+	}
+	strong := make([]float32, p.Grid.Len()*k)
+	for i := range k {
+		f.draw(stream(i), func(row int, z float32) { strong[row*k+i] = z })
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	err := signals.EachRange(ctx, p.Grid.Len(), 256, threads, func(_, from, to int) error {
+		d := p.NewDrawer()
+		for r := from; r < to; r++ {
+			for i, z := range strong[r*k : (r+1)*k] {
+				d.z[i] = float64(z)
+			}
+			d.along(r)
+			for i, e := range d.e {
+				strong[r*k+i] = float32(e)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for n := range s.D {
+		volume := dst[n*size : (n+1)*size]
+		f.draw(stream(k+n), func(row int, z float32) {
+			v := p.Grid.Voxel[row]
+			e := float32(p.tail[p.class[row]][n]) * z
+			for i, x := range strong[row*k : (row+1)*k] {
+				e += x * p.basis[i*s.D+n]
+			}
+			volume[v] = s.clean(s.expected(volume[v]/s.Sigma[v])+e) * s.Sigma[v]
+		})
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	return nil
 }

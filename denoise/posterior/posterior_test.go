@@ -174,33 +174,69 @@ func TestDrawsDoNotDependOnThreads(t *testing.T) {
 	}
 }
 
-// Fields of errors have variance 1 and neighbours alike, as a Gaussian window makes them.
-func TestFields(t *testing.T) {
+// Draws of the scan have the covariance of draws of single voxels, and errors of
+// neighbours as alike as asked for.
+func TestVolumes(t *testing.T) {
 	c := newConjugate(14)
 	p, err := posterior.Calibrate(context.Background(), &c.scan, posterior.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, width := range []float64{0, 0.8} {
-		f := p.Fields(0, width)
-		square, along, n := 0.0, 0.0, 0.0
+	size, draw := len(c.scan.Sigma), make([]float32, len(c.scan.Denoised))
+	for _, smooth := range []posterior.Smoothness{{}, {Share: 1, Width: [3]float64{0.8, 0.8, 0.8}}, {Share: 0.6, Width: [3]float64{1.2, 0.7, 0.9}}} {
+		if err := p.Volumes(context.Background(), draw, 0, smooth, 2); err != nil {
+			t.Fatal(err)
+		}
+		again := slices.Clone(draw)
+		if err := p.Volumes(context.Background(), again, 0, smooth, 1); err != nil || !slices.Equal(draw, again) {
+			t.Errorf("%+v: one thread and two differ (%v)", smooth, err)
+		}
+		const i = dims - 1 // a volume with a large share of the strong axis
+		square, n := 0.0, 0.0
+		along, pairs := [3]float64{}, [3]float64{}
+		deviation := make([]float64, dims)
+		unit := func(r int) float64 {
+			p.Deviation(deviation, r)
+			v := i*size + int(p.Grid.Voxel[r])
+			return float64(draw[v]-c.scan.Denoised[v]) / 5 / deviation[i]
+		}
 		for r := range p.Grid.Len() {
+			e := unit(r)
+			square += e * e
+			n++
 			x, y, z := p.Grid.At(r)
-			if q := p.Grid.RowAt(x+1, y, z); q >= 0 {
-				square += float64(f[r]) * float64(f[r])
-				along += float64(f[r]) * float64(f[q])
-				n++
+			for axis, q := range []int{p.Grid.RowAt(x+1, y, z), p.Grid.RowAt(x, y+1, z), p.Grid.RowAt(x, y, z+1)} {
+				if q >= 0 {
+					along[axis] += e * unit(q)
+					pairs[axis]++
+				}
 			}
 		}
-		want := 0.0
-		if width > 0 {
-			want = math.Exp(-1 / (4 * width * width)) // of a window of this width with itself, a voxel apart
-		}
 		if got := square / n; math.Abs(got-1) > 0.06 {
-			t.Errorf("width %g: variance %.3f", width, got)
+			t.Errorf("%+v: variance %.3f", smooth, got)
 		}
-		if got := along / square; math.Abs(got-want) > 0.04 {
-			t.Errorf("width %g: correlation %.3f, want %.3f", width, got, want)
+		for axis := range along {
+			if got, want := along[axis]/pairs[axis], smooth.At(axis, 1); math.Abs(got-want) > 0.05 {
+				t.Errorf("%+v: correlation %.3f along axis %d, want %.3f", smooth, got, axis, want)
+			}
+		}
+	}
+}
+
+// Independent noise in independent voxels leaves independent errors.
+func TestMeasureSmoothnessOfIndependentErrors(t *testing.T) {
+	c := newConjugate(16)
+	p, err := posterior.Calibrate(context.Background(), &c.scan, posterior.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.MeasureSmoothness(context.Background(), 2); err != nil {
+		t.Fatal(err)
+	}
+	for axis := range 3 {
+		// The noise of 8 volumes against errors along one axis: a standard error of 0.03.
+		if got := p.Smooth.At(axis, 1); got > 0.12 {
+			t.Errorf("correlation %.3f along axis %d of independent errors", got, axis)
 		}
 	}
 }

@@ -91,6 +91,7 @@ func (s *Scan) clean(m float32) float32 {
 const (
 	probeStream = 0xa0761d6478bd642f
 	drawStream  = 0xe7037ed1a0b428db
+	alikeStream = 0x8ebc6af09c88c6e3
 )
 
 // mix turns a seed and an index into 64 random bits (SplitMix64; Steele, Lea

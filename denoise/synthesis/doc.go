@@ -19,12 +19,15 @@
 //
 // # The model
 //
-// Principal components over all coefficients of all shells, which couples the
-// shells, are scaled to unit variance. The strongest are the clean signals of a
-// denoising diffusion model (Ho 2020) whose denoiser is a residual perceptron
-// preconditioned so that an answer of 0 is the Gaussian posterior mean (Karras 2022,
-// "Elucidating the design space", table 1). The others, which carry what noise was
-// left, are independent normal: the diffusion model of those is known in closed form.
+// Voxels fall into up to eight classes of tissue, found by k-means on what does not
+// depend on the frame. Each class has principal components of its own over all
+// coefficients of all shells, which couples the shells: fluid, which has no angular
+// part, is described without one. The strongest, scaled, are the clean signals of a
+// denoising diffusion model (Ho 2020) whose denoiser is a residual perceptron for all
+// classes, preconditioned so that an answer of 0 is the posterior mean of the class's
+// Gaussian (Karras 2022, "Elucidating the design space", table 1). The others, which
+// carry what noise was left, are independent normal: the diffusion model of those is
+// known in closed form. A class is drawn by its share first.
 //
 // # Units and concurrency
 //

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/dmri-denoise/dmri-denoise/denoise/signals"
 	"github.com/dmri-denoise/dmri-denoise/diffusion"
@@ -19,9 +20,10 @@ type DrawOptions struct {
 	Seed      uint64
 	Threads   int // 0 means one per core
 	Progress  func(done, total int)
-	// Watch, if not nil, is called with the state of the first voxels, at most 256,
-	// before each step: x_t at timestep t from T-1 down. The voxels are valid during the call.
-	Watch func(t float64, xt *Voxels)
+	// Watch, if not nil, is called with the state of the first voxels, at most 256, at
+	// every step: x_t at timestep t from T-1 down, and the clean voxels expected then; and
+	// with the drawn voxels as both at t = -1.
+	Watch func(t float64, xt, clean *Voxels)
 }
 
 // drawRows is how many voxels are drawn together.
@@ -48,38 +50,44 @@ func (o DrawOptions) withDefaults() (DrawOptions, error) {
 // components of voxels. It is for one goroutine.
 type denoiser struct {
 	schedule diffusion.Schedule
-	k        int
-	variance []float64 // of the components
+	m        *Model
+	class    []uint8 // of every row
 	pass     *net.Pass
-	watch    func(t float64, xt []float32)
+	watch    func(t float64, xt, clean []float32)
 }
 
 // PosteriorMean writes E[x₀ | x_t] by the network, preconditioned. dst may be xt.
 func (d *denoiser) PosteriorMean(ctx context.Context, dst, xt []float32, t float64) error {
-	if d.watch != nil {
-		d.watch(t, xt)
-	}
 	sigma := d.schedule.Sigma(t)
 	if sigma == 0 {
 		copy(dst, xt)
 		return ctx.Err()
 	}
-	rows, wide := len(xt)/d.k, d.k+embedding
+	noisy := xt
+	if d.watch != nil {
+		noisy = slices.Clone(xt) // dst may be xt
+	}
+	k, wide := d.m.learned, d.m.wide()
+	rows := len(xt) / k
 	in := d.pass.In(rows)
 	root := math.Sqrt(1 + sigma*sigma) // 1/√ᾱ_t
 	for r := range rows {
 		row := in[r*wide : (r+1)*wide]
-		for i, x := range xt[r*d.k : (r+1)*d.k] {
-			row[i] = float32(root * float64(x) / math.Sqrt(d.variance[i]+sigma*sigma))
+		for i, x := range xt[r*k : (r+1)*k] {
+			row[i] = float32(root * float64(x))
 		}
-		net.Embed(row[d.k:], min(max(sigma, leastLevel), largestLevel))
+		d.m.features(row, d.class[r], sigma)
 	}
 	out := d.pass.Forward(rows)
-	for i := range d.k {
-		skip, gain := precondition(d.variance[i], sigma)
-		for r := range rows {
-			dst[r*d.k+i] = float32(skip*float64(in[r*wide+i]) + gain*float64(out[r*d.k+i]))
+	for r := range rows {
+		c := &d.m.classes[d.class[r]]
+		for i := range k {
+			skip, gain := precondition(c.variance(i), sigma)
+			dst[r*k+i] = float32(skip*float64(in[r*wide+i]) + gain*float64(out[r*k+i]))
 		}
+	}
+	if d.watch != nil {
+		d.watch(t, noisy, dst)
 	}
 	return ctx.Err()
 }
@@ -122,23 +130,23 @@ func (m *Model) Draw(ctx context.Context, n int, o DrawOptions) (*Voxels, error)
 // drawChunk draws the voxels from to to.
 func (m *Model) drawChunk(ctx context.Context, v *Voxels, from, to int, o DrawOptions, rng *rand.Rand) error {
 	k, rows := m.learned, to-from
-	tail := make([]float64, rows*(m.white.components()-k))
+	d := &denoiser{schedule: o.Schedule, m: m, class: make([]uint8, rows), pass: m.network.NewPass(rows)}
+	tails := make([][]float64, rows)
 	for r := range rows {
 		v.frames[from+r] = randomRotation(rng)
-	}
-	for i := range tail {
-		tail[i] = math.Sqrt(m.white.variance[k+i%(m.white.components()-k)]) * rng.NormFloat64()
+		d.class[r] = drawClass(m.classes, rng)
+		c := &m.classes[d.class[r]]
+		for i := k; i < c.white.components(); i++ {
+			tails[r] = append(tails[r], math.Sqrt(c.variance(i))*rng.NormFloat64())
+		}
 	}
 	x := make([]float32, rows*k)
 	for i := range x {
 		x[i] = float32(rng.NormFloat64())
 	}
-	d := &denoiser{schedule: o.Schedule, k: k, variance: m.white.variance, pass: m.network.NewPass(rows)}
 	if from == 0 && o.Watch != nil {
-		d.watch = func(t float64, xt []float32) {
-			now := &Voxels{model: m, numbers: make([]float64, rows*m.space.size()), frames: v.frames[:rows]}
-			m.decode(now.numbers, xt, tail)
-			o.Watch(t, now)
+		d.watch = func(t float64, xt, clean []float32) {
+			o.Watch(t, m.voxels(xt, d.class, tails, v.frames[:rows]), m.voxels(clean, d.class, tails, v.frames[:rows]))
 		}
 	}
 	sampler, last := diffusion.ReverseSDE, float64(o.Schedule.T()-1)
@@ -148,21 +156,49 @@ func (m *Model) drawChunk(ctx context.Context, v *Voxels, from, to int, o DrawOp
 	if err := sampler(ctx, o.Schedule, d, x, x, last, diffusion.SamplerOptions{Steps: o.Steps}, rng); err != nil {
 		return err
 	}
-	m.decode(v.numbers[from*m.space.size():to*m.space.size()], x, tail)
+	m.decode(v.numbers[from*m.space.size():to*m.space.size()], x, d.class, tails)
+	if from == 0 && o.Watch != nil {
+		end := m.voxels(x, d.class, tails, v.frames[:rows])
+		o.Watch(-1, end, end)
+	}
 	return nil
 }
 
-// decode turns leading components and the tail into numbers of voxels.
-func (m *Model) decode(numbers []float64, x []float32, tail []float64) {
-	k, size, all := m.learned, m.space.size(), m.white.components()
-	z := make([]float64, all)
-	for r := range len(x) / k {
-		for i, c := range x[r*k : (r+1)*k] {
-			z[i] = float64(c)
+// voxels are those that leading components and tails stand for.
+func (m *Model) voxels(x []float32, of []uint8, tails [][]float64, frames []rotation) *Voxels {
+	v := &Voxels{model: m, numbers: make([]float64, len(of)*m.space.size()), frames: frames}
+	m.decode(v.numbers, x, of, tails)
+	return v
+}
+
+// decode turns leading components and tails into numbers of voxels.
+func (m *Model) decode(numbers []float64, x []float32, of []uint8, tails [][]float64) {
+	k, size := m.learned, m.space.size()
+	var z []float64
+	for r, class := range of {
+		white := m.classes[class].white
+		z = z[:0]
+		for _, c := range x[r*k:][:min(k, white.components())] {
+			z = append(z, float64(c))
 		}
-		copy(z[k:], tail[r*(all-k):(r+1)*(all-k)])
-		m.white.decode(numbers[r*size:(r+1)*size], z)
+		white.decode(numbers[r*size:(r+1)*size], append(z, tails[r]...))
 	}
+}
+
+// First returns the first n voxels.
+func (v *Voxels) First(n int) *Voxels {
+	return &Voxels{model: v.model, numbers: v.numbers[:n*v.model.space.size()], frames: v.frames[:n]}
+}
+
+// ShellNear returns the shell nearest to b, both in s/mm².
+func (v *Voxels) ShellNear(b float64) float64 {
+	best := v.model.space.B[0]
+	for _, shell := range v.model.space.B {
+		if math.Abs(shell-b) < math.Abs(best-b) {
+			best = shell
+		}
+	}
+	return best
 }
 
 // Signals returns the noise-free signals of every voxel on a table, voxels ×

@@ -67,7 +67,7 @@ const (
 // Model is a learned distribution of voxels.
 type Model struct {
 	space   space
-	white   *whitening
+	classes []class
 	learned int // leading components that the network knows; the rest is normal
 	network *net.Network
 	report  Report
@@ -80,6 +80,7 @@ type Report struct {
 	Shells     []float64 `json:"shells"`
 	Orders     []int     `json:"harmonic_orders"`
 	Numbers    int       `json:"numbers_per_voxel"`
+	Classes    int       `json:"classes"`
 	Components int       `json:"components_learned"`
 	Steps      int       `json:"steps"`
 	BestStep   int       `json:"best_step"`
@@ -115,12 +116,15 @@ func Learn(ctx context.Context, s Source, o Options) (*Model, error) {
 	size := sp.size()
 	m := &Model{space: sp}
 	signs := halfTurns(sp)
-	if m.white, err = newWhitening(withTurns(rows, size, signs[:]), size); err != nil {
+	of, count := classify(sp, rows, size, held, stream(o.Seed, forClasses, 0))
+	if m.classes, err = newClasses(rows, size, of, held, count, signs); err != nil {
 		return nil, err
 	}
-	m.learned = m.white.leading(tailShare, o.Components)
-	m.report = Report{Voxels: len(held), Shells: sp.B, Orders: sp.Order, Numbers: size, Components: m.learned, Steps: o.Steps}
-	t := newTrainer(m, rows, held, signs, o)
+	for _, c := range m.classes {
+		m.learned = max(m.learned, c.white.leading(tailShare, o.Components))
+	}
+	m.report = Report{Voxels: len(held), Shells: sp.B, Orders: sp.Order, Numbers: size, Classes: count, Components: m.learned, Steps: o.Steps}
+	t := newTrainer(m, rows, of, held, signs, o)
 	m.report.HeldOut = len(t.tests)
 	o.Logger.Info("voxels to learn from", "train", len(t.train), "held out", len(t.tests), "numbers", size, "learned", m.learned)
 	return m, t.run(ctx)
@@ -189,6 +193,7 @@ const (
 	forTesting
 	forDrawing
 	forNoise
+	forClasses
 )
 
 func stream(seed, purpose, number uint64) *rand.Rand {

@@ -90,13 +90,27 @@ func (s space) check(t *gradients.Table, b0Threshold float64) error {
 	}
 	for i, b := range t.BVals {
 		if b > s.largest() {
-			return fmt.Errorf("%w: volume %d of %v has b = %.0f; the model was learned up to b = %.0f", ErrTable, i, t.Files, b, s.B[len(s.B)-1])
+			return fmt.Errorf("%w: volume %d of %v has b = %.0f; what is learned from reaches up to b = %.0f", ErrTable, i, t.Files, b, s.B[len(s.B)-1])
 		}
 		if b > b0Threshold && t.BVecs[i] == [3]float64{} {
 			return fmt.Errorf("%w: volume %d of %v has b = %.0f but no direction", ErrTable, i, t.Files, b)
 		}
 	}
 	return nil
+}
+
+// CheckTable tells without learning whether a model learned from signals on the table
+// from would have signals on the table to: if not, it returns the [ErrSource] of
+// [Learn] or the [ErrTable] of [Voxels.Signals].
+func CheckTable(from, to *gradients.Table, b0Threshold float64) error {
+	if b0Threshold == 0 {
+		b0Threshold = gradients.DefaultB0Threshold
+	}
+	s, err := newSpace(from.Shells(b0Threshold), from.Files)
+	if err != nil {
+		return err
+	}
+	return s.check(to, b0Threshold)
 }
 
 // fitter takes measured signals to coefficients, by least squares on every shell.

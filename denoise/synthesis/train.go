@@ -15,8 +15,9 @@ const (
 	batchParts = 4    // of a batch, whose gradients are added in a fixed order
 	partRows   = 64   // of a part
 	learnRate  = 2e-3 // at its peak
-	warmUp     = 100  // steps to it
-	checks     = 20   // of the held-out loss
+
+	warmUp = 100 // steps to it
+	checks = 20  // of the held-out loss
 	// Noise levels in training are log-normal relative to the standard deviation of a
 	// component (Karras 2022, table 1, with σ_data = 1), which itself is drawn
 	// log-uniformly from those there are.
@@ -29,6 +30,7 @@ type trainer struct {
 	m            *Model
 	o            Options
 	data         []float32 // voxels × 4 half turns × components
+	of           []uint8   // class of every voxel
 	train, tests []int     // voxels
 	optimiser    net.AdamW
 	parts        [batchParts]*part
@@ -42,19 +44,20 @@ type part struct {
 	dOut     []float32
 	clean    []float32
 	levels   [partRows]float64
+	classes  [partRows]uint8
 	loss     float64
 }
 
-func newTrainer(m *Model, rows []float64, held []bool, signs [4][]float64, o Options) *trainer {
+func newTrainer(m *Model, rows []float64, of []uint8, held []bool, signs [4][]float64, o Options) *trainer {
 	k, size := m.learned, m.space.size()
-	t := &trainer{m: m, o: o, data: make([]float32, len(held)*len(signs)*k)}
+	t := &trainer{m: m, o: o, of: of, data: make([]float32, len(held)*len(signs)*k)}
 	turned := make([]float64, size)
 	for v, test := range held {
 		for s, sign := range signs {
 			for i, x := range rows[v*size : (v+1)*size] {
 				turned[i] = x * sign[i]
 			}
-			m.white.encode(t.data[(v*len(signs)+s)*k:][:k], turned)
+			m.classes[of[v]].white.encode(t.data[(v*len(signs)+s)*k:][:k], turned)
 		}
 		if test {
 			t.tests = append(t.tests, v)
@@ -73,7 +76,7 @@ func (t *trainer) run(ctx context.Context) error {
 	}
 	k := t.m.learned
 	var err error
-	config := net.Config{In: k + embedding, Hidden: t.o.Hidden, Blocks: t.o.Blocks, Out: k}
+	config := net.Config{In: t.m.wide(), Hidden: t.o.Hidden, Blocks: t.o.Blocks, Out: k}
 	if t.m.network, err = net.New(config, stream(t.o.Seed, forWeights, 0)); err != nil {
 		return err
 	}
@@ -129,40 +132,58 @@ func (t *trainer) step(ctx context.Context, number int) error {
 
 // fill draws voxels, noise levels and noise into a part.
 func (t *trainer) fill(p *part, voxels []int, rng *rand.Rand) {
-	k := t.m.learned
+	k, wide := t.m.learned, t.m.wide()
 	in := p.pass.In(partRows)
-	narrowest := math.Log(t.m.white.variance[k-1]) / 2
 	for r := range partRows {
-		at := voxels[rng.IntN(len(voxels))]*4 + rng.IntN(4)
-		clean := p.clean[r*k : (r+1)*k]
-		copy(clean, t.data[at*k:(at+1)*k])
+		voxel := voxels[rng.IntN(len(voxels))]
+		p.classes[r] = t.of[voxel]
+		c := &t.m.classes[p.classes[r]]
+		at := voxel*4 + rng.IntN(4)
+		copy(p.clean[r*k:(r+1)*k], t.data[at*k:(at+1)*k])
+		narrowest := math.Log(c.variance(min(k, len(c.white.variance))-1)) / 2
 		sigma := math.Exp(narrowest*rng.Float64() + levelMean + levelSD*rng.NormFloat64())
-		sigma = min(max(sigma, leastLevel), largestLevel)
-		p.levels[r] = sigma
-		row := in[r*(k+embedding) : (r+1)*(k+embedding)]
-		for i, x := range clean {
-			row[i] = float32((float64(x) + sigma*rng.NormFloat64()) / math.Sqrt(t.m.white.variance[i]+sigma*sigma))
+		p.levels[r] = min(max(sigma, leastLevel), largestLevel)
+		noisy := in[r*wide:][:k]
+		for i, x := range p.clean[r*k : (r+1)*k] {
+			noisy[i] = x + float32(p.levels[r]*rng.NormFloat64())
 		}
-		net.Embed(row[k:], sigma)
+		t.m.features(in[r*wide:(r+1)*wide], p.classes[r], p.levels[r])
 	}
+}
+
+// wide returns the number of features of the network: components, noise level, class.
+func (m *Model) wide() int { return m.learned + embedding + len(m.classes) }
+
+// features turns noisy components at the beginning of row, of noise sigma, into
+// features in place.
+func (m *Model) features(row []float32, class uint8, sigma float64) {
+	k := m.learned
+	for i, y := range row[:k] {
+		row[i] = float32(float64(y) / math.Sqrt(m.classes[class].variance(i)+sigma*sigma))
+	}
+	net.Embed(row[k:k+embedding], min(max(sigma, leastLevel), largestLevel))
+	clear(row[k+embedding:])
+	row[k+embedding+int(class)] = 1
 }
 
 // evaluate compares the denoiser's answers with the clean components. Every noise
 // level has the same weight: the squared error is relative to that of the Gaussian
-// model (Karras 2022, eq. 8). It leaves the loss and its derivatives.
+// model of the voxel's class (Karras 2022, eq. 8). It leaves the loss and its derivatives.
 func (t *trainer) evaluate(p *part) {
-	k := t.m.learned
+	k, wide := t.m.learned, t.m.wide()
 	in, out := p.pass.In(partRows), p.pass.Forward(partRows)
 	p.loss = 0
 	for r, sigma := range p.levels {
+		c := &t.m.classes[p.classes[r]]
 		gaussian := 0.0
-		for _, v := range t.m.white.variance[:k] {
+		for i := range k {
+			v := c.variance(i)
 			gaussian += v * sigma * sigma / (v + sigma*sigma)
 		}
 		scale := 1 / (gaussian * partRows)
 		for i := range k {
-			skip, gain := precondition(t.m.white.variance[i], sigma)
-			d := skip*float64(in[r*(k+embedding)+i]) + gain*float64(out[r*k+i]) - float64(p.clean[r*k+i])
+			skip, gain := precondition(c.variance(i), sigma)
+			d := skip*float64(in[r*wide+i]) + gain*float64(out[r*k+i]) - float64(p.clean[r*k+i])
 			p.loss += scale * d * d
 			p.dOut[r*k+i] = float32(2 * scale * d * gain)
 		}

@@ -7,7 +7,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// whitening takes the numbers of a voxel in its own frame, log b = 0 first, to
+// whitening takes the numbers of a voxel of one class, in its own frame, log b = 0 first, to
 // principal components and back. Components are scaled half way to unit variance: a
 // component of standard deviation s, relative to the first, has the variance s. The
 // reverse process so finds the kind of tissue first and its details later, as it does
@@ -76,9 +76,9 @@ func (w *whitening) leading(share float64, limit int) int {
 	return len(w.sd)
 }
 
-// encode writes the leading len(dst) components of a voxel.
+// encode writes the leading len(dst) components of a voxel, 0 where there are no more.
 func (w *whitening) encode(dst []float32, numbers []float64) {
-	for k := range dst {
+	for k := range dst[:min(len(dst), len(w.basis))] {
 		sum := 0.0
 		for i, b := range w.basis[k] {
 			sum += b * (numbers[i] - w.mean[i])

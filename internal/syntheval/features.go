@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sort"
 
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/stat"
 
@@ -14,9 +15,20 @@ import (
 
 // feature is one number of every voxel.
 type feature struct {
-	name   string
-	values []float64
+	name       string
+	resolution float64 // smaller values count as equal to it: see resolvable
+	noise      bool    // it is what noise was left, rather than signal
+	values     []float64
 }
+
+// resolvable is the size of a signal, relative to b = 0, below which differences do not
+// count: noise is thirty times that in a good scan. Simulated fluid has no angular
+// part at all, to the last bit of a float32, and a test that knows no scale would
+// take any other number for another distribution.
+const (
+	resolvable   = 1e-3
+	resolvableFA = 5e-3 // what that makes of an isotropic voxel
+)
 
 // featuresOf measures what distributions are compared by: the b = 0 signal; for
 // each shell the mean of S/S₀, its standard deviation over directions and the power
@@ -79,12 +91,13 @@ func shellFeatures(ratio []float64, d int, shell gradients.Shell, t *gradients.T
 	if err := inverse.Solve(basis, eye(count)); err != nil {
 		return nil, fmt.Errorf("b = %.0f: %w", shell.B, err)
 	}
-	out := []feature{{name: fmt.Sprintf("b %.0f mean", shell.B)}, {name: fmt.Sprintf("b %.0f sd", shell.B)}}
+	out := []feature{{name: fmt.Sprintf("b %.0f mean", shell.B)}, {name: fmt.Sprintf("b %.0f sd", shell.B), resolution: resolvable}}
 	for l := 2; l <= order; l += 2 {
-		out = append(out, feature{name: fmt.Sprintf("b %.0f power l = %d", shell.B, l)})
+		out = append(out, feature{name: fmt.Sprintf("b %.0f power l = %d", shell.B, l), resolution: 4 * math.Pi * resolvable * resolvable})
 	}
+	out = append(out, feature{name: fmt.Sprintf("b %.0f sd off the harmonics", shell.B), resolution: resolvable, noise: true})
 	orders := gradients.SHOrders(order)
-	x := make([]float64, count)
+	x, rest := make([]float64, count), make([]float64, count)
 	for v := range len(ratio) / d {
 		for i, k := range shell.Volumes {
 			x[i] = ratio[v*d+k]
@@ -92,13 +105,19 @@ func shellFeatures(ratio []float64, d int, shell gradients.Shell, t *gradients.T
 		mean, sd := stat.MeanStdDev(x, nil)
 		out[0].values, out[1].values = append(out[0].values, mean), append(out[1].values, sd)
 		power := make([]float64, order/2+1)
+		copy(rest, x)
 		for j := range size {
 			c := 0.0
 			for i, w := range inverse.RawRowView(j) {
 				c += w * x[i]
 			}
 			power[orders[j]/2] += c * c
+			for i := range rest {
+				rest[i] -= c * basis.At(i, j)
+			}
 		}
+		last := &out[len(out)-1]
+		last.values = append(last.values, math.Sqrt(floats.Dot(rest, rest)/float64(count-size)))
 		for l := 1; l <= order/2; l++ {
 			out[1+l].values = append(out[1+l].values, power[l])
 		}
@@ -125,7 +144,7 @@ func tensorFeatures(ratio []float64, d int, shell gradients.Shell, t *gradients.
 	if err := inverse.Solve(design, eye(len(shell.Volumes))); err != nil {
 		return nil, err
 	}
-	fa, md := feature{name: "FA"}, feature{name: "MD"}
+	fa, md := feature{name: "FA", resolution: resolvableFA}, feature{name: "MD"}
 	var x mat.VecDense
 	y := mat.NewVecDense(len(shell.Volumes), nil)
 	var e mat.EigenSym
@@ -151,12 +170,23 @@ func tensorFeatures(ratio []float64, d int, shell gradients.Shell, t *gradients.
 }
 
 // distance is the two-sample statistic of Kolmogorov and Smirnov: the largest
-// difference between two empirical distribution functions.
-func distance(a, b []float64) float64 {
-	a, b = slices.Clone(a), slices.Clone(b)
-	sort.Float64s(a)
-	sort.Float64s(b)
-	return stat.KolmogorovSmirnov(a, nil, b, nil)
+// difference between two empirical distribution functions. What lies below the
+// feature's resolution counts as equal.
+func distance(a, b feature) float64 {
+	if len(a.values) == 0 || len(b.values) == 0 {
+		return math.NaN()
+	}
+	sorted := func(f feature) []float64 {
+		x := slices.Clone(f.values)
+		if f.resolution > 0 {
+			for i := range x {
+				x[i] = max(x[i], f.resolution)
+			}
+		}
+		sort.Float64s(x)
+		return x
+	}
+	return stat.KolmogorovSmirnov(sorted(a), nil, sorted(b), nil)
 }
 
 // nearest returns, for every voxel of a, the distance to the nearest of b by the

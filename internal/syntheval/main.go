@@ -56,7 +56,7 @@ func main() {
 
 // write judges every case and writes the page.
 func (e *evaluation) write(out string, only int) error {
-	var tables []string
+	var tables, missed []string
 	for i, f := range []func() (*voxels, error){
 		func() (*voxels, error) {
 			return e.simulated("simulated multishell", phantom.Options{Protocol: "multishell", Shape: [3]int{48, 48, 16}, Seed: 31})
@@ -86,6 +86,15 @@ func (e *evaluation) write(out string, only int) error {
 			"Below 0 or above b = 0: %.2f %% of values. Learned in %.0f s, %.0f voxels a second drawn.\n", j, r.Loss, r.Gaussian, j.copies.made, j.copies.held, 100*j.copies.closer, 100*j.outside, j.learning.Seconds(), float64(len(j.made)/j.table.Len())/j.drawing.Seconds())
 		fmt.Fprintln(os.Stderr, text)
 		tables = append(tables, text)
+		missed = append(missed, j.missed())
 	}
-	return os.WriteFile(out, []byte(strings.Replace(page, "{{tables}}", strings.Join(tables, "\n"), 1)), 0o666)
+	drawn := ""
+	if only < 0 || only == 3 {
+		var err error
+		if drawn, err = e.like(); err != nil {
+			return err
+		}
+		fmt.Fprintln(os.Stderr, drawn)
+	}
+	return os.WriteFile(out, []byte(strings.NewReplacer("{{tables}}", strings.Join(tables, "\n"), "{{missed}}", strings.Join(missed, "\n")+"\n", "{{draws}}", drawn).Replace(page)), 0o666)
 }
