@@ -50,6 +50,8 @@ func drawFlags() []cli.Flag {
 		&cli.StringFlag{Name: "mask", Category: input, Usage: "voxels above zero in `FILE` take part; without it air is told from head by the intensities"},
 		&cli.StringFlag{Name: "noise-in", Category: input, Usage: "noise standard deviation, `FILE|NUMBER`; estimated from the scan if not given"},
 		&cli.StringFlag{Name: "rician", Category: input, Value: "auto", Usage: "remove the bias of magnitude images: `auto|on|off`"},
+		&cli.StringFlag{Name: "prior", Category: input, Value: "fast", Usage: "prior of the clean signals whose posterior is drawn from: `fast|auto|gaussian|soft|local|learned`, as for run"},
+		modelFlag(input),
 		categorised(forceFlag(), output), categorised(seedFlag("`SEED` of the draws"), output),
 		&cli.IntFlag{Name: "nthreads", Aliases: []string{"threads"}, Category: machine, Usage: "threads, `N` (default as for run)"},
 		categorised(quietFlag(), machine), categorised(verboseFlag(), machine),
@@ -59,9 +61,10 @@ func drawFlags() []cli.Flag {
 // drawOptionsFrom reads what they share, for one input and one output image.
 func drawOptionsFrom(c *cli.Context, input, output string) (runOptions, error) {
 	o := runOptions{
-		tables: tableFlagsFrom(c), mask: c.String("mask"), nan: "keep", prior: "auto", sampler: "mean", rician: c.String("rician"),
+		tables: tableFlagsFrom(c), mask: c.String("mask"), nan: "keep", prior: c.String("prior"), model: c.String("model"), sampler: "mean", rician: c.String("rician"),
 		seed: c.Uint64("seed"), force: c.Bool("force"), input: input, output: output,
 	}
+	o.considerModel(c)
 	var err error
 	if o.impute, err = imputeFlagsFrom(c, "off", "impute"); err != nil {
 		return o, err
@@ -140,8 +143,15 @@ func takeDraws(ctx context.Context, u *ui, bar *progress, o runOptions, outputs 
 		return nil, err
 	}
 	settings := denoise.Options{
-		Mask: s.mask, NoiseLevel: o.noiseNumber, Rician: ricianModes[o.rician], Schedule: o.schedule, Seed: o.seed, Threads: o.threads,
+		Mask: s.mask, NoiseLevel: o.noiseNumber, Rician: ricianModes[o.rician], Prior: priors[o.prior], Schedule: o.schedule, Seed: o.seed, Threads: o.threads,
 		B0Threshold: o.tables.b0Threshold, Logger: u.logger(), Progress: func(stage denoise.Stage, done, total int) { bar.report(string(stage), done, total) },
+	}
+	if o.model != "" {
+		models, err := readModel(o.model)
+		if err != nil {
+			return nil, err
+		}
+		settings.Model = models.Learned
 	}
 	settings.Reload = func(ctx context.Context) (*nifti.Image, error) {
 		debug.FreeOSMemory()

@@ -28,16 +28,20 @@ type scan struct {
 	snr        float64
 	rician     bool
 	seed       uint64
+	prior      denoise.PriorMode
 }
 
+const fast, learned = denoise.PriorFast, denoise.PriorLearned
+
 var scans = []scan{
-	{"clinical", 0, 10, true, 71}, {"clinical", 0, 20, false, 72}, {"clinical", 0, 20, true, 73}, {"clinical", 0, 30, true, 74},
-	{"multishell", 0, 20, true, 75}, {"small", 0, 20, true, 76},
+	{"clinical", 0, 10, true, 71, fast}, {"clinical", 0, 20, false, 72, fast}, {"clinical", 0, 20, true, 73, fast}, {"clinical", 0, 30, true, 74, fast},
+	{"multishell", 0, 20, true, 75, fast}, {"small", 0, 20, true, 76, fast},
+	{"clinical", 0, 20, true, 73, learned}, {"multishell", 0, 20, true, 75, learned},
 }
 
 // ladder goes through noise and through numbers of directions on one head.
 var ladder = []scan{
-	{"", 64, 10, true, 77}, {"", 64, 20, true, 77}, {"", 64, 40, true, 77}, {"", 32, 20, true, 77}, {"", 128, 20, true, 77},
+	{"", 64, 10, true, 77, fast}, {"", 64, 20, true, 77, fast}, {"", 64, 40, true, 77, fast}, {"", 32, 20, true, 77, fast}, {"", 128, 20, true, 77, fast},
 }
 
 func main() {
@@ -86,6 +90,9 @@ func (s scan) name() string {
 	if s.rician {
 		kind = "Rician"
 	}
+	if s.prior == learned {
+		kind += ", --prior learned"
+	}
 	return fmt.Sprintf("%s, SNR %g, %s", s.protocol, s.snr, kind)
 }
 
@@ -110,7 +117,7 @@ func (s scan) measure(ctx context.Context, samples int) (m measured, err error) 
 		mask[i] = v > 0
 	}
 	start := time.Now()
-	r, post, err := denoise.Draws(ctx, p.Noisy, p.Table, denoise.Options{Mask: mask, Seed: 1})
+	r, post, err := denoise.Draws(ctx, p.Noisy, p.Table, denoise.Options{Mask: mask, Seed: 1, Prior: s.prior})
 	if err != nil {
 		return m, err
 	}
