@@ -26,7 +26,7 @@ PLATFORMS  ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 # The race detector needs cgo and a C compiler; without one `make check` says so and goes on.
 RACE_PKGS  ?= ./...
 
-.PHONY: all build demo pictures pictures-synthesis generate test check fmt-check vet staticcheck tidy-check race bench eval eval-downstream eval-hcp eval-impute eval-learned eval-synthesis eval-trust eval-uncertainty binaries release release-check throughput clean help
+.PHONY: all build demo pictures pictures-synthesis pictures-uncertainty generate test check fmt-check vet staticcheck tidy-check race bench eval eval-downstream eval-hcp eval-impute eval-learned eval-synthesis eval-trust eval-uncertainty binaries release release-check throughput clean help
 
 all: build
 
@@ -68,6 +68,13 @@ pictures-synthesis: build ## draw the pictures of docs/synthesis.md again, into 
 	$(BIN) sample $(DRAWING)/synthesis/voxels.nii.gz --bval $(DRAWING)/synthesis/table/dwi.bval --bvec $(DRAWING)/synthesis/table/dwi.bvec --count 24 --train-steps 1500 --nthreads $(THREADS) \
 	  --strip-out $(PICTURES)/reverse_voxels.png --force
 	$(BIN) qc strip $(DRAWING)/synthesis/scan/dwi.nii.gz --reverse --panels 6 --scale 2.5 --out $(PICTURES)/reverse_slice.png --force
+
+pictures-uncertainty: build ## draw the picture of docs/uncertainty.md again, into docs/pictures
+	@rm -rf $(DRAWING)/uncertainty && mkdir -p $(DRAWING)/uncertainty $(PICTURES)
+	$(BIN) phantom $(DRAWING)/uncertainty/p --protocol clinical --snr 20 --rician --shape 56,56,20 --voxel-size 3.2
+	$(BIN) uncertainty $(DRAWING)/uncertainty/p/dwi.nii.gz $(DRAWING)/uncertainty/u --mask $(DRAWING)/uncertainty/p/mask.nii.gz --samples 16 --nthreads $(THREADS)
+	chromium --headless=new --no-sandbox --hide-scrollbars --virtual-time-budget=5000 --window-size=900,1560 \
+	  --screenshot=$(abspath $(PICTURES))/uncertainty.png file://$(abspath $(DRAWING))/uncertainty/u_qc/report.html
 
 generate: ## write the assembly again from internal/avogen
 	$(GO) generate ./internal/...
