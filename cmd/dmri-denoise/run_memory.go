@@ -18,6 +18,8 @@ type scanSize struct {
 	walks   bool // a sampler that walks holds up to three more copies of the signals
 	learned bool // the learned prior holds the measurement and the Gaussian estimate with its stages
 	pages   bool // a report with pictures is made
+	// blank is the share of the output that no value is ever written to, in whole pages of memory outside the mask: the system gives none for them.
+	blank float64
 }
 
 // mostCoefficients is the number of a scan's components at most (docs/architecture.md, Gaussian prior).
@@ -80,7 +82,8 @@ func estimateMemory(s scanSize) int64 {
 	}
 	work := s.signals() + max(groups, tail)
 	scatter := s.signals() + s.image()
-	end := (2*s.image() + max(s.page(), s.groups())) * (100 + retained) / 100 // the page is written before the image
+	output := int64((1 - s.blank) * float64(s.image()))
+	end := (s.image() + output + max(s.page(), s.groups())) * (100 + retained) / 100 // the page is written before the image
 	growth := int64(heapGrowthLarge)
 	if s.image() < reloadFrom {
 		work += s.image()
@@ -153,10 +156,18 @@ func (p *runPlan) countMask() error {
 		return nil
 	}
 	mask, err := loadMask(context.Background(), p.options.mask)
-	for _, in := range mask {
+	const pageVoxels = 4096 / 4
+	written, before := 0, -1
+	for v, in := range mask {
 		if in {
 			p.masked++
+			if page := v / pageVoxels; page != before {
+				written, before = written+1, page
+			}
 		}
+	}
+	if n := len(mask) / pageVoxels; n > 0 {
+		p.blank = max(1-float64(written)/float64(n), 0)
 	}
 	return err
 }
@@ -168,6 +179,9 @@ func (p *runPlan) size() scanSize {
 		pages: p.options.qcDir != "", learned: p.table != nil && (p.options.prior == "auto" || p.options.prior == "learned")}
 	if p.masked > 0 {
 		s.rows = p.masked
+		if s.image() >= reloadFrom { // memory of smaller scans is used again, not given back and taken anew
+			s.blank = p.blank
+		}
 	}
 	return s
 }

@@ -29,9 +29,10 @@ type runPlan struct {
 	bval, bvec, sidecar    string
 	pictures               pictureNames
 
-	memory         int64 // estimated peak, bytes
-	masked         int   // voxels of the mask, 0 without one
-	scratch        bool  // the arrays of the scan's size are kept in a file, because --mem allows less
+	memory         int64   // estimated peak, bytes
+	masked         int     // voxels of the mask, 0 without one
+	blank          float64 // share of a volume in whole pages outside the mask
+	scratch        bool    // the arrays of the scan's size are kept in a file, because --mem allows less
 	warnings       []string
 	headerWarnings int // how many of them the image's header gave
 }
