@@ -197,11 +197,15 @@ func (f imputeFlags) parameters() imputeParameters {
 }
 
 // describeImputing says in the sidecar where the output is not a denoised measurement throughout.
-func (p *runPlan) describeImputing(fields map[string]any) {
+func (p *runPlan) describeImputing(fields map[string]any, s *denoise.ImputationSummary) {
 	switch {
 	case p.target != nil:
 		fields["Description"] = "Diffusion series estimated by dmri-denoise on a gradient table that was not measured"
-		fields["DenoiseMethod"] = "posterior mean of a mixture of rotation-invariant Gaussian processes over q-space, given the denoised scan"
+		method := "posterior mean of a mixture of rotation-invariant Gaussian processes over q-space"
+		if s != nil && s.Unseen != nil && s.Unseen.Used {
+			method += ", corrected by a network"
+		}
+		fields["DenoiseMethod"] = method + ", given the denoised scan"
 	case p.options.impute.only:
 		fields["Description"] = "Diffusion series in which lost slices were replaced by dmri-denoise; measured values are as they were"
 	}

@@ -180,7 +180,7 @@ func (p *runPlan) sidecarJSON(result *denoise.Result, residual *qc.Residual) ([]
 	if p.options.sampler != "mean" {
 		fields["DenoiseMethod"] = "output of the " + p.options.sampler + " sampler of " + model
 	}
-	p.describeImputing(fields)
+	p.describeImputing(fields, result.Summary.Imputation)
 	data, err := encodeJSON(fields)
 	return data, warnings, err
 }

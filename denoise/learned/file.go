@@ -1,7 +1,6 @@
 package learned
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 
@@ -32,29 +31,18 @@ type Origin struct {
 // Write writes a model file, with the optimiser's state if training is to be
 // resumed from it.
 func (m *Model) Write(w io.Writer, state *net.State) error {
-	data, err := json.Marshal(meta{Features: FeatureVersion, Shift: m.Shift, Scale: m.Scale, Weights: m.Weights, Loss: m.Loss, Origin: m.Origin})
-	if err != nil {
-		return fmt.Errorf("learned: write model: %w", err)
-	}
-	return (&net.Saved{Network: m.Net, Meta: data, State: state}).Write(w)
+	return net.WriteAs(w, m.Net, meta{Features: FeatureVersion, Shift: m.Shift, Scale: m.Scale, Weights: m.Weights, Loss: m.Loss, Origin: m.Origin}, state)
 }
 
 // ReadModel reads a model file. Files that hold something else are a
 // [net.ErrFormat].
-func ReadModel(r io.Reader) (*Model, *net.State, error) {
-	s, err := net.Read(r)
-	if err != nil {
-		return nil, nil, err
-	}
-	m, err := FromSaved(s)
-	return m, s.State, err
-}
+func ReadModel(r io.Reader) (*Model, *net.State, error) { return net.ReadAs(r, FromSaved) }
 
 // FromSaved makes a model of what a file holds.
 func FromSaved(s *net.Saved) (*Model, error) {
 	var h meta
-	if err := json.Unmarshal(s.Meta, &h); err != nil {
-		return nil, fmt.Errorf("%w: its description: %v", net.ErrFormat, err)
+	if err := s.Describe(&h); err != nil {
+		return nil, err
 	}
 	c := s.Network.Config()
 	if h.Features != FeatureVersion || c.In != FeatureCount || c.Out != SignedCount {

@@ -2,9 +2,7 @@ package learned
 
 import (
 	"context"
-	"math/rand/v2"
 
-	"github.com/dmri-denoise/dmri-denoise/denoise/signals"
 	"github.com/dmri-denoise/dmri-denoise/diffusion/net"
 )
 
@@ -32,8 +30,6 @@ type (
 	Point        = net.Point
 )
 
-const trainParts = 4 // of a batch, fixed so that the result does not depend on threads
-
 // Train fits a model to samples and keeps the averaged weights that were best on
 // the held-out ones. The loss is the squared error where the truth is known, and
 // Stein's unbiased estimate of it where not.
@@ -41,80 +37,57 @@ func (m *Model) Train(ctx context.Context, train, heldOut *Samples, o TrainOptio
 	o = o.WithDefaults()
 	t := newTrainer(m, o)
 	return net.Train(ctx, m.Net, net.Task{
-		Step:    func(ctx context.Context, gradient []float32) (float64, error) { return t.step(ctx, train, gradient) },
-		HeldOut: func(ctx context.Context) (float64, error) { return t.loss(ctx, heldOut) },
+		Step: func(ctx context.Context, gradient []float32) (float64, error) {
+			return t.shares.Step(ctx, gradient, train.Len(), func(share int) float64 { return t.run(t.parts[share], train, true) })
+		},
+		HeldOut: func(ctx context.Context) (float64, error) {
+			return t.shares.Mean(ctx, heldOut.Len(), func() float64 { return t.run(t.parts[0], heldOut, false) })
+		},
 	}, o)
 }
 
 // trainer is what steps share.
 type trainer struct {
-	m     *Model
-	o     TrainOptions
-	parts [trainParts]*partWork
+	m      *Model
+	shares *Shares
+	parts  [ShareCount]*partWork
 }
 
-// partWork is the scratch of a part of a batch.
+// partWork is the scratch of a share of a batch.
 type partWork struct {
-	rng             *rand.Rand
+	*Share
 	still, moved    *net.Pass
-	pick            []int32
 	features, other []float32
 	change, changed []float32
 	dGates          []float32
-	gradient        []float32
-	loss            float64
 }
 
 func newTrainer(m *Model, o TrainOptions) *trainer {
-	t := &trainer{m: m, o: o}
-	n := o.Batch / trainParts
-	for p := range t.parts {
+	t := &trainer{m: m, shares: NewShares(m.Net, o)}
+	for p, share := range t.shares.All {
+		n := len(share.Pick)
 		t.parts[p] = &partWork{
-			rng: rand.New(rand.NewPCG(o.Rng.Uint64(), o.Rng.Uint64())), still: m.Net.NewPass(n), moved: m.Net.NewPass(n),
-			pick: make([]int32, n), features: make([]float32, n*FeatureCount), other: make([]float32, n*FeatureCount),
-			change: make([]float32, n), changed: make([]float32, n), dGates: make([]float32, n*SignedCount), gradient: make([]float32, len(m.Net.Weights())),
+			Share: share, still: m.Net.NewPass(n), moved: m.Net.NewPass(n),
+			features: make([]float32, n*FeatureCount), other: make([]float32, n*FeatureCount),
+			change: make([]float32, n), changed: make([]float32, n), dGates: make([]float32, n*SignedCount),
 		}
 	}
 	return t
 }
 
-// step adds the gradient of one batch and returns its loss.
-func (t *trainer) step(ctx context.Context, s *Samples, gradient []float32) (float64, error) {
-	err := signals.EachTask(ctx, trainParts, t.o.Threads, func(_, p int) error {
-		w := t.parts[p]
-		for i := range w.pick {
-			w.pick[i] = int32(w.rng.IntN(s.Len()))
-		}
-		w.loss = t.run(w, s, true)
-		return nil
-	})
-	if err != nil {
-		return 0, err
-	}
-	loss := 0.0
-	for _, w := range t.parts {
-		for i, g := range w.gradient {
-			gradient[i] += g
-		}
-		clear(w.gradient)
-		loss += w.loss
-	}
-	return loss / float64(trainParts*len(t.parts[0].pick)), nil
-}
-
 // run returns the summed loss over the picked samples, and adds to the gradient
 // if it is wanted.
 func (t *trainer) run(w *partWork, s *Samples, backward bool) float64 {
-	n := len(w.pick)
-	for i, at := range w.pick {
+	n := len(w.Pick)
+	for i, at := range w.Pick {
 		copy(w.features[i*FeatureCount:(i+1)*FeatureCount], s.Features[int(at)*FeatureCount:])
 	}
 	t.m.prepare(w.still.In(n), w.features, n)
 	apply(w.change, w.features, w.still.Forward(n), n)
-	scale := float32(1 / float64(trainParts*n))
+	scale := float32(1 / float64(ShareCount*n))
 	loss := 0.0
 	if s.Truth != nil {
-		for i, at := range w.pick {
+		for i, at := range w.Pick {
 			e, weight := w.change[i]-s.Truth[at], float32(1)
 			if s.Weight != nil {
 				weight = s.Weight[at]
@@ -127,12 +100,12 @@ func (t *trainer) run(w *partWork, s *Samples, backward bool) float64 {
 		}
 		return loss
 	}
-	for i, at := range w.pick {
+	for i, at := range w.Pick {
 		copy(w.other[i*FeatureCount:(i+1)*FeatureCount], s.Moved[int(at)*FeatureCount:])
 	}
 	t.m.prepare(w.moved.In(n), w.other, n)
 	apply(w.changed, w.other, w.moved.Forward(n), n)
-	for i, at := range w.pick {
+	for i, at := range w.Pick {
 		v := float32(1)
 		if s.Variance != nil {
 			v = s.Variance[at]
@@ -158,21 +131,5 @@ func (t *trainer) backward(w *partWork, p *net.Pass, features, d []float32) {
 			g[j] = v * f[j]
 		}
 	}
-	p.Backward(w.gradient, w.dGates)
-}
-
-// loss returns the mean loss over all samples.
-func (t *trainer) loss(ctx context.Context, s *Samples) (float64, error) {
-	total, n := 0.0, len(t.parts[0].pick)
-	w := t.parts[0]
-	pick := w.pick
-	defer func() { w.pick = pick }()
-	for from := 0; from < s.Len(); from += n {
-		w.pick = pick[:min(n, s.Len()-from)]
-		for i := range w.pick {
-			w.pick[i] = int32(from + i)
-		}
-		total += t.run(w, s, false)
-	}
-	return total / float64(max(s.Len(), 1)), ctx.Err()
+	p.Backward(w.Gradient, w.dGates)
 }

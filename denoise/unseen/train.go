@@ -5,11 +5,9 @@ import (
 	"math"
 	"math/rand/v2"
 
-	"github.com/dmri-denoise/dmri-denoise/denoise/signals"
+	"github.com/dmri-denoise/dmri-denoise/denoise/learned"
 	"github.com/dmri-denoise/dmri-denoise/diffusion/net"
 )
-
-const trainParts = 4 // of a batch, fixed so that the result does not depend on threads
 
 // Train fits the model to samples, with the truth where it is known and by the
 // objectives for noisy data where not, and keeps the averaged weights that were
@@ -19,7 +17,9 @@ func (m *Model) Train(ctx context.Context, train, heldOut *Samples, o net.TrainO
 	o = o.WithDefaults()
 	t := newTrainer(m, o)
 	return net.Train(ctx, m.Net, net.Task{
-		Step:    func(ctx context.Context, gradient []float32) (float64, error) { return t.step(ctx, train, gradient) },
+		Step: func(ctx context.Context, gradient []float32) (float64, error) {
+			return t.shares.Step(ctx, gradient, train.Len(), func(share int) float64 { return t.parts[share].step(train) })
+		},
 		HeldOut: func(ctx context.Context) (float64, error) { return t.loss(ctx, heldOut) },
 	}, o)
 }
@@ -39,66 +39,44 @@ func (m *Model) Clone() *Model {
 
 // trainer is what steps share.
 type trainer struct {
-	m     *Model
-	o     net.TrainOptions
-	parts [trainParts]*part
+	shares *learned.Shares
+	parts  [learned.ShareCount]*part
 }
 
-// part is the scratch of a part of a batch: two values of x_t for each sample.
+// part is the scratch of a share of a batch: two values of x_t for each sample.
 type part struct {
-	rng       *rand.Rand
+	*learned.Share
 	b         *batch
-	pick      []int32
 	questions []question
 	d         []float64
-	gradient  []float32
-	sum       float64
 }
 
 func newTrainer(m *Model, o net.TrainOptions) *trainer {
-	t := &trainer{m: m, o: o}
-	n := o.Batch / trainParts
-	for p := range t.parts {
-		t.parts[p] = &part{rng: rand.New(rand.NewPCG(o.Rng.Uint64(), o.Rng.Uint64())), b: m.newBatch(2 * n), pick: make([]int32, n),
-			questions: make([]question, n), d: make([]float64, 2*n), gradient: make([]float32, len(m.Net.Weights()))}
+	t := &trainer{shares: learned.NewShares(m.Net, o)}
+	for p, share := range t.shares.All {
+		n := len(share.Pick)
+		t.parts[p] = &part{Share: share, b: m.newBatch(2 * n), questions: make([]question, n), d: make([]float64, 2*n)}
 	}
 	return t
 }
 
-// step adds the gradient of one batch and returns its loss.
-func (t *trainer) step(ctx context.Context, s *Samples, gradient []float32) (float64, error) {
-	err := signals.EachTask(ctx, trainParts, t.o.Threads, func(_, p int) error {
-		w := t.parts[p]
-		for i := range w.pick {
-			w.pick[i] = int32(w.rng.IntN(s.Len()))
-		}
-		w.sum = w.run(s, w.rng)
-		scale := 1 / float64(trainParts*len(w.pick))
-		for i := range w.d {
-			w.d[i] *= scale
-		}
-		w.b.backward(w.gradient, w.d)
-		return nil
-	})
-	if err != nil {
-		return 0, err
+// step adds the gradient of the picked samples and returns the sum of their
+// losses.
+func (w *part) step(s *Samples) float64 {
+	sum := w.run(s, w.Rng)
+	scale := 1 / float64(learned.ShareCount*len(w.Pick))
+	for i := range w.d {
+		w.d[i] *= scale
 	}
-	loss := 0.0
-	for _, w := range t.parts {
-		for i, g := range w.gradient {
-			gradient[i] += g
-		}
-		clear(w.gradient)
-		loss += w.sum
-	}
-	return loss / float64(trainParts*len(t.parts[0].pick)), nil
+	w.b.backward(w.Gradient, w.d)
+	return sum
 }
 
 // run asks the picked samples and returns the sum of their losses; derivatives
 // are left in d.
 func (w *part) run(s *Samples, rng *rand.Rand) float64 {
-	n, b := len(w.pick), w.b
-	for i, at := range w.pick {
+	n, b := len(w.Pick), w.b
+	for i, at := range w.Pick {
 		for r := 2 * i; r < 2*i+2; r++ {
 			copy(b.static[r*StaticCount:(r+1)*StaticCount], s.Static[int(at)*StaticCount:])
 			b.mean[r], b.variance[r] = float64(s.Mean[at]), float64(s.Variance[at])
@@ -109,7 +87,7 @@ func (w *part) run(s *Samples, rng *rand.Rand) float64 {
 	w.walkBack(n, rng)
 	b.forward(2*n, nil)
 	sum := 0.0
-	for i := range w.pick {
+	for i := range w.Pick {
 		q := &w.questions[i]
 		loss, la, lb := q.loss(b.at[2*i], b.at[2*i+1], b.answer[2*i], b.answer[2*i+1])
 		sum += loss
@@ -154,17 +132,6 @@ func (w *part) walkBack(n int, rng *rand.Rand) {
 
 // loss returns the mean loss over all samples, always asked the same.
 func (t *trainer) loss(ctx context.Context, s *Samples) (float64, error) {
-	w := t.parts[0]
-	pick := w.pick
-	defer func() { w.pick = pick }()
 	rng := rand.New(rand.NewPCG(sampleStream, 1))
-	total := 0.0
-	for from := 0; from < s.Len(); from += len(pick) {
-		w.pick = pick[:min(len(pick), s.Len()-from)]
-		for i := range w.pick {
-			w.pick[i] = int32(from + i)
-		}
-		total += w.run(s, rng)
-	}
-	return total / math.Max(float64(s.Len()), 1), ctx.Err()
+	return t.shares.Mean(ctx, s.Len(), func() float64 { return t.parts[0].run(s, rng) })
 }

@@ -172,8 +172,8 @@ func TestObjectivesEstimateTheError(t *testing.T) {
 		s, x := toy(n, v, false, 11)
 		m := random(t, s.Static, 0.1)
 		p := newTrainer(m, net.TrainOptions{Batch: 4 * n, Rng: rand.New(rand.NewPCG(1, 1))}).parts[0]
-		for i := range p.pick {
-			p.pick[i] = int32(i)
+		for i := range p.Pick {
+			p.Pick[i] = int32(i)
 		}
 		rng := rand.New(rand.NewPCG(13, 14))
 		p.run(s, rng)

@@ -89,6 +89,37 @@ func Read(r io.Reader) (*Saved, error) {
 	return all[0], nil
 }
 
+// ReadAs reads a model file of one network and makes of it what from says.
+// Failures are those of [Read] and of from.
+func ReadAs[M any](r io.Reader, from func(*Saved) (M, error)) (M, *State, error) {
+	s, err := Read(r)
+	if err != nil {
+		var none M
+		return none, nil, err
+	}
+	m, err := from(s)
+	return m, s.State, err
+}
+
+// Describe reads the description that a file holds beside its network, Meta, into
+// a JSON structure. What does not fit is an [ErrFormat].
+func (s *Saved) Describe(into any) error {
+	if err := json.Unmarshal(s.Meta, into); err != nil {
+		return fmt.Errorf("%w: its description: %v", ErrFormat, err)
+	}
+	return nil
+}
+
+// WriteAs writes a model file of a network, described by a JSON structure, with
+// the optimiser's state if training is to be resumed from it.
+func WriteAs(w io.Writer, n *Network, description any, state *State) error {
+	data, err := json.Marshal(description)
+	if err != nil {
+		return fmt.Errorf("net: write model: %w", err)
+	}
+	return (&Saved{Network: n, Meta: data, State: state}).Write(w)
+}
+
 // ReadAll reads a model file of one network or several, at most so many, written
 // one after the other. Failures are those of Read.
 func ReadAll(r io.Reader, most int) ([]*Saved, error) {

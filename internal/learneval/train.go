@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 
 	"github.com/dmri-denoise/dmri-denoise/denoise/learned"
+	"github.com/dmri-denoise/dmri-denoise/diffusion/net"
 )
 
 // recipe is what the model that comes with the program is trained on: simulated
@@ -63,15 +65,7 @@ func (e *evaluation) trainShipped(file string) error {
 	if err != nil {
 		return err
 	}
-	for _, p := range m.Loss {
-		fmt.Fprintf(os.Stderr, "step %d: train %.4f, held out %.4f\n", p.Step, p.Train, p.HeldOut)
-	}
-	f, err := os.Create(file)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return m.Write(f, nil)
+	return writeModel(file, m.Loss, m)
 }
 
 // addKnown adds samples of a scan whose truth is known, ten directions of each of
@@ -97,4 +91,19 @@ func addKnown(to *learned.Samples, k *known, scan *learned.Scan, n int, rng *ran
 	for range to.Truth[from:] {
 		to.Weight = append(to.Weight, weight)
 	}
+}
+
+// writeModel tells how training went and writes its result.
+func writeModel(file string, curve []learned.Point, m interface {
+	Write(w io.Writer, state *net.State) error
+}) error {
+	for _, p := range curve {
+		fmt.Fprintf(os.Stderr, "step %d: train %.4f, held out %.4f\n", p.Step, p.Train, p.HeldOut)
+	}
+	f, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return m.Write(f, nil)
 }

@@ -67,15 +67,7 @@ func (e *evaluation) trainUnseen(file string) error {
 	if err != nil {
 		return err
 	}
-	for _, p := range m.Loss {
-		fmt.Fprintf(os.Stderr, "step %d: train %.4f, held out %.4f\n", p.Step, p.Train, p.HeldOut)
-	}
-	f, err := os.Create(file)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return m.Write(f, nil)
+	return writeModel(file, m.Loss, m)
 }
 
 // leaveOut splits the volumes of a table: an eighth to a half of each shell that
