@@ -54,7 +54,12 @@ const forgotten = 10 * time.Minute
 
 // sweep removes what programs that were killed left of a file.
 func sweep(path string) {
-	dir, prefix := filepath.Dir(path), strings.TrimSuffix(temporaryName(path), "*")
+	sweepAll(filepath.Dir(path), strings.TrimSuffix(temporaryName(path), "*"))
+}
+
+// sweepAll removes what they left of the files of a folder whose temporary names
+// begin so.
+func sweepAll(dir, prefix string) {
 	entries, _ := os.ReadDir(dir) // not a pattern: the folder's own name may look like one
 	for _, entry := range entries {
 		if !strings.HasPrefix(entry.Name(), prefix) {

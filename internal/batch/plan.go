@@ -112,13 +112,19 @@ type Plan struct {
 }
 
 // File is where the plan is kept.
-func (h Header) File() string { return filepath.Join(h.OutDir, logFolder, "plan-"+h.ID+".jsonl") }
+func (h Header) File() string {
+	return filepath.Join(h.OutDir, logFolder, planPrefix+h.ID+".jsonl")
+}
+
+const planPrefix = "plan-"
 
 // logFolder is below the output folder.
 const logFolder = "logs"
 
-// Write saves the plan at its place and returns the path.
+// Write saves the plan at its place and returns the path. No two plans share a
+// name, so what a killed program left of another is taken away here.
 func (p *Plan) Write() (string, error) {
+	sweepAll(filepath.Dir(p.File()), temporaryPrefix+planPrefix)
 	return p.File(), writeFile(p.File(), func(w io.Writer) error {
 		buffered := bufio.NewWriter(w)
 		encoder := json.NewEncoder(buffered)

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -42,6 +43,32 @@ func TestPlanFile(t *testing.T) {
 		bad := filepath.Join(t.TempDir(), "plan.jsonl")
 		rewrite(t, bad, text)
 		if _, err := ReadPlan(bad, -1); !errors.Is(err, ErrPlan) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestPlanLeftovers: what a program killed while it wrote another plan left is taken
+// away, but not what may still be written, nor what is no plan.
+func TestPlanLeftovers(t *testing.T) {
+	_, _, p := setup(t, 1)
+	folder := filepath.Dir(p.File())
+	if err := os.MkdirAll(folder, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for name, gone := range map[string]bool{temporaryPrefix + "plan-1-a.jsonl.7": true, temporaryPrefix + "plan-2-b.jsonl.8": false, "plan-3-c.jsonl": false, temporaryPrefix + "x.9": false} {
+		file := filepath.Join(folder, name)
+		rewrite(t, file, "{")
+		if !strings.Contains(name, "-2-") {
+			long := time.Now().Add(-time.Hour)
+			if err := os.Chtimes(file, long, long); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := p.Write(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) != gone {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
