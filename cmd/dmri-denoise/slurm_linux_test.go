@@ -219,10 +219,11 @@ func TestSlurmNodeLossAndTimeLimit(t *testing.T) {
 	}
 	q := &batch.Slurm{Plan: p, Command: batch.Client}
 	element := s.waitForRunning(q, 0)
-	s.halt(p)
+	worker := s.halt(p)
 	node := strings.Fields(slurm(t, "sinfo", "--noheader", "--format=%n"))[0]
 	slurm(t, "scontrol", "update", "NodeName="+node, "State=DOWN", "Reason=test")
 	t.Logf("node %s lost while %s ran", node, element)
+	s.waitForGone(worker)
 	s.hurry(q, element)
 	s.takeBack(node, element, func() bool {
 		queue, _, err := q.Queue(context.Background())
@@ -259,12 +260,29 @@ func (s *slurmSite) takeBack(node, element string, running func() bool) {
 	s.t.Fatalf("%s did not run again: %s%s", element, slurm(s.t, "squeue"), slurm(s.t, "sinfo"))
 }
 
-// halt stops the processes of the first task's worker where they stand.
-func (s *slurmSite) halt(p *batch.Plan) {
+// halt stops the first task's worker where it stands and returns its process.
+func (s *slurmSite) halt(p *batch.Plan) int {
 	s.t.Helper()
-	if err := syscall.Kill(p.Statuses(nil)[0].State.PID, syscall.SIGSTOP); err != nil {
+	worker := p.Statuses(nil)[0].State.PID
+	if err := syscall.Kill(worker, syscall.SIGSTOP); err != nil {
 		s.t.Fatal(err)
 	}
+	return worker
+}
+
+// waitForGone waits until a node that was lost has ended the worker it had, and is ready to take the same job again: before, it
+// refuses it ("already running", "already killed"), for which Slurm drains the node or drops the job. Slurm itself waits two
+// minutes, which hurry cuts short.
+func (s *slurmSite) waitForGone(worker int) {
+	s.t.Helper()
+	for range 600 {
+		if syscall.Kill(worker, 0) != nil {
+			time.Sleep(3 * time.Second) // credentials are told apart by the second
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	s.t.Fatalf("worker %d is still on the node that was lost", worker)
 }
 
 // waitForPlan returns the plan that a batch has written into its output folder.
