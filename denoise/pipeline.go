@@ -79,10 +79,12 @@ func (p *pipeline) run(ctx context.Context) (*Result, error) {
 	return p.result(ctx, clean)
 }
 
-// letGo drops the voxels of an image that can be read again.
+// letGo drops the voxels of an image that can be read again, and returns their
+// memory before what comes next needs as much.
 func (p *pipeline) letGo() {
 	if p.o.Reload != nil {
 		p.im.Data = nil
+		debug.FreeOSMemory()
 	}
 }
 

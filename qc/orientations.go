@@ -175,12 +175,7 @@ func (c *canvas) glyph(x, y, dx, dy, angle float64, ink color.RGBA) {
 
 // polygon fills a polygon with smooth edges.
 func (c *canvas) polygon(corners [][2]float64, ink color.NRGBA) {
-	box := image.Rect(math.MaxInt32, math.MaxInt32, math.MinInt32, math.MinInt32)
-	for _, p := range corners {
-		box.Min.X, box.Min.Y = min(box.Min.X, int(math.Floor(p[0]))), min(box.Min.Y, int(math.Floor(p[1])))
-		box.Max.X, box.Max.Y = max(box.Max.X, int(math.Ceil(p[0]))+1), max(box.Max.Y, int(math.Ceil(p[1]))+1)
-	}
-	box = box.Intersect(c.img.Bounds())
+	box := cornerBox(corners).Intersect(c.img.Bounds())
 	if box.Empty() {
 		return
 	}
@@ -195,4 +190,15 @@ func (c *canvas) polygon(corners [][2]float64, ink color.NRGBA) {
 	}
 	r.ClosePath()
 	r.Draw(c.img, box, image.NewUniform(ink), image.Point{})
+}
+
+// cornerBox is the smallest rectangle of whole pixels about the corners.
+func cornerBox(corners [][2]float64) image.Rectangle {
+	least, most := [2]float64{math.Inf(1), math.Inf(1)}, [2]float64{math.Inf(-1), math.Inf(-1)}
+	for _, p := range corners {
+		for a, x := range p {
+			least[a], most[a] = min(least[a], math.Floor(x)), max(most[a], math.Ceil(x))
+		}
+	}
+	return image.Rect(int(least[0]), int(least[1]), int(most[0]), int(most[1]))
 }

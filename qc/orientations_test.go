@@ -75,3 +75,19 @@ func TestOrientationPage(t *testing.T) {
 		t.Errorf("OrientationPage = %v, want ErrInput", err)
 	}
 }
+
+// TestCornerBox: what is rasterized for a glyph is the glyph, not the picture.
+func TestCornerBox(t *testing.T) {
+	for _, c := range []struct {
+		corners [][2]float64
+		want    image.Rectangle
+	}{
+		{[][2]float64{{2.5, 3}, {7, 3.2}, {4, 9.9}}, image.Rect(2, 3, 7, 10)},
+		{[][2]float64{{-3, -1.5}, {0.5, 0.5}}, image.Rect(-3, -2, 1, 1)},
+		{[][2]float64{{5, 5}}, image.Rect(5, 5, 5, 5)},
+	} {
+		if got := cornerBox(c.corners); got != c.want {
+			t.Errorf("cornerBox(%v) = %v, want %v", c.corners, got, c.want)
+		}
+	}
+}

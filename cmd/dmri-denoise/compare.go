@@ -112,11 +112,11 @@ func (o compareOptions) checkGrids() error {
 }
 
 func (o compareOptions) run(ctx context.Context, u *ui) error {
-	truth, err := nifti.ReadImage(ctx, o.truth, nifti.ReadOptions{})
+	truth, err := readWithin(ctx, o.truth, arraysShown)
 	if err != nil {
 		return err
 	}
-	estimate, err := nifti.ReadImage(ctx, o.estimate, nifti.ReadOptions{})
+	estimate, err := readWithin(ctx, o.estimate, arraysShown)
 	if err != nil {
 		return err
 	}

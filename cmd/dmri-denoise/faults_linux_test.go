@@ -365,13 +365,20 @@ func TestLittleMemory(t *testing.T) {
 		}
 	}
 	must(t, dir, "phantom", "large", "--protocol", "hcp", "--shape", "64,64,40", "-q")
-	cmd, out := program(t.Context(), dir)
-	cmd.Path, cmd.Args = "/bin/sh", []string{"sh", "-c", "ulimit -v 1500000; exec dmri-denoise run large/dwi.nii.gz none/dwi.nii.gz -q"}
-	_ = cmd.Run()
-	if status := cmd.ProcessState.ExitCode(); status != exitNoResources || !strings.Contains(out.String(), "ulimit -v") {
-		t.Errorf("ulimit -v: status %d, %q", status, out)
-	}
-	if _, err := os.Stat(filepath.Join(dir, "none")); err == nil {
-		t.Error("ulimit -v: a folder was made")
+	for _, command := range []string{
+		"run large/dwi.nii.gz none/dwi.nii.gz", "uncertainty large/dwi.nii.gz none/u", "sample --like large/dwi.nii.gz none/s.nii.gz",
+		"sample none/v.nii.gz --bval large/dwi.bval --bvec large/dwi.bvec --train large/dwi.nii.gz", "impute large/dwi.nii.gz none/i.nii.gz --drop auto", "train large/dwi.nii.gz --out none/m.model",
+		"compare large/truth.nii.gz large/dwi.nii.gz", "qc montage --before large/dwi.nii.gz --after large/truth.nii.gz --out none/m.png",
+		"qc strip --reverse large/dwi.nii.gz --out none/s.png",
+	} {
+		cmd, out := program(t.Context(), dir)
+		cmd.Path, cmd.Args = "/bin/sh", []string{"sh", "-c", "ulimit -v 1500000; exec dmri-denoise " + command + " -q"}
+		_ = cmd.Run()
+		if status := cmd.ProcessState.ExitCode(); status != exitNoResources || !strings.Contains(out.String(), "ulimit -v") {
+			t.Errorf("ulimit -v: %s: status %d, %q", command, status, out.String()[:min(out.Len(), 500)])
+		}
+		if _, err := os.Stat(filepath.Join(dir, "none")); err == nil {
+			t.Errorf("ulimit -v: %s: a folder was made", command)
+		}
 	}
 }

@@ -129,11 +129,11 @@ func (o pairOptions) inputs() []string {
 
 // read reads everything, and what the denoiser noted beside its image if it was this program.
 func (o pairOptions) read(ctx context.Context, u *ui) (*pair, error) {
-	before, err := nifti.ReadImage(ctx, o.before, nifti.ReadOptions{})
+	before, err := readWithin(ctx, o.before, arraysShown)
 	if err != nil {
 		return nil, err
 	}
-	after, err := nifti.ReadImage(ctx, o.after, nifti.ReadOptions{})
+	after, err := readWithin(ctx, o.after, arraysShown)
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +145,7 @@ func (o pairOptions) read(ctx context.Context, u *ui) (*pair, error) {
 	}
 	switch {
 	case o.noiseFile != "":
-		sigma, err := nifti.ReadImage(ctx, o.noiseFile, nifti.ReadOptions{})
+		sigma, err := readWithin(ctx, o.noiseFile, arraysShown)
 		if err != nil {
 			return nil, err
 		}

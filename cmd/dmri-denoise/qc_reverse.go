@@ -8,7 +8,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/dmri-denoise/dmri-denoise/denoise"
-	"github.com/dmri-denoise/dmri-denoise/nifti"
 	"github.com/dmri-denoise/dmri-denoise/qc"
 )
 
@@ -33,7 +32,7 @@ func reverseStrip(ctx context.Context, c *cli.Context, u *ui, o stripOptions) er
 	if o.plane != qc.Axial {
 		return usagef("--reverse draws axial slices only")
 	}
-	im, err := nifti.ReadImage(ctx, o.input, nifti.ReadOptions{})
+	im, err := readWithin(ctx, o.input, arraysDenoised)
 	if err != nil {
 		return err
 	}

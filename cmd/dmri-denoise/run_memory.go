@@ -60,7 +60,7 @@ func (s scanSize) groups() int64 { return int64(max(s.threads, 1)) * threadBytes
 // tail is what smoothing what lies across the components takes: two volumes and the rows of one, for as many
 // directions as fit (prior.Gaussian).
 func (s scanSize) tail() int64 {
-	lanes := min(max((1<<22)/max(s.voxels, 1), 1), 16, s.volumes)
+	lanes := min(max((1<<18)/max(s.voxels, 1), 1), 16, s.volumes)
 	return int64(max(s.threads, 1)) * (array(2*s.voxels, lanes) + array(s.rows, lanes))
 }
 
@@ -96,6 +96,18 @@ func estimateMemory(s scanSize) int64 {
 	return max(work, scatter, end)*(100+growth)/100 + s.beside()
 }
 
+// estimateDraws foretells the peak of uncertainty and sample --like: the estimate kept while the scan is denoised once
+// more, then both beside the measurement, then maps and estimate.
+func estimateDraws(s scanSize) int64 {
+	const ofFOD = 80 // values per voxel: the distribution to order 8, peaks, cones and the rest
+	work := s.image() + s.signals() + max(coefficientUses*s.coefficients()+s.groups(), (coefficientUses-1)*s.coefficients()+s.tail())
+	if s.learned {
+		work += 9 * s.signals() / 4
+	}
+	maps := s.image() + s.signals() + array(s.rows, ofFOD)
+	return max(2*s.image()+max(s.signals(), s.image()), work, maps)*(100+heapGrowthLarge)/100 + s.beside()
+}
+
 // inScratch is the heap of a run whose arrays of the scan's size are in a scratch file.
 func (s scanSize) inScratch() int64 { return s.beside() + max(s.tail(), s.page(), s.groups()) }
 
@@ -123,13 +135,25 @@ func (p *runPlan) checkMemory() error {
 		p.scratch, p.memory = true, limit
 		return nil
 	}
-	// The runtime cannot go on when the system refuses memory, so this is looked at before any work.
-	if left := addressSpaceLeft(); left > 0 && p.memory > left {
-		return withHint(fmt.Errorf("%w: %s needs about %s, the limit on the address space (ulimit -v) leaves %s", errOutOfMemory, p.options.input,
-			formatBytes(p.memory), formatBytes(left)), "raise the limit, or crop the scan")
+	return p.checkRoom("; --mem SIZE works within less")
+}
+
+// checkDrawMemory estimates what posterior draws need.
+func (p *runPlan) checkDrawMemory() error {
+	if err := p.countMask(); err != nil {
+		return err
+	}
+	p.memory = estimateDraws(p.size())
+	return p.checkRoom("")
+}
+
+// checkRoom refuses what cannot fit, and warns of what is not available now, before any work.
+func (p *runPlan) checkRoom(remedy string) error {
+	if err := fitAddressSpace(p.options.input, p.memory); err != nil {
+		return err
 	}
 	if available := availableMemory(); available > 0 && p.memory > available {
-		p.warnings = append(p.warnings, fmt.Sprintf("about %s of memory will be needed and %s is available; --mem SIZE works within less", formatBytes(p.memory), formatBytes(available)))
+		p.warnings = append(p.warnings, fmt.Sprintf("about %s of memory will be needed and %s is available%s", formatBytes(p.memory), formatBytes(available), remedy))
 	}
 	return nil
 }

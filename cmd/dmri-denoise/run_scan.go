@@ -70,7 +70,7 @@ func loadScan(ctx context.Context, u *ui, o runOptions, plan *runPlan, scratchDi
 		}
 	}
 	if o.noiseFile != "" {
-		if s.sigma, err = nifti.ReadImage(ctx, o.noiseFile, nifti.ReadOptions{}); err != nil {
+		if s.sigma, err = readWithin(ctx, o.noiseFile, arraysShown); err != nil {
 			return s, err
 		}
 	}
@@ -79,7 +79,7 @@ func loadScan(ctx context.Context, u *ui, o runOptions, plan *runPlan, scratchDi
 
 // loadMask reads a mask: voxels above zero are inside.
 func loadMask(ctx context.Context, path string) ([]bool, error) {
-	image, err := nifti.ReadImage(ctx, path, nifti.ReadOptions{})
+	image, err := readWithin(ctx, path, arraysShown)
 	if err != nil {
 		return nil, err
 	}

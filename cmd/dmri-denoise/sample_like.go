@@ -11,7 +11,7 @@ import (
 // runLike draws a scan again.
 func (o sampleOptions) runLike(ctx context.Context, u *ui) error {
 	limitThreads(o.threads)
-	im, err := nifti.ReadImage(ctx, o.like, nifti.ReadOptions{})
+	im, err := readWithin(ctx, o.like, arraysDrawn)
 	if err != nil {
 		return err
 	}

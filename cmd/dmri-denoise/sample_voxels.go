@@ -85,7 +85,7 @@ func (o sampleOptions) source(ctx context.Context, u *ui, bar *progress) (synthe
 		s, err := simulatedTissue(ctx, trainingTable(o.table.Shells(o.tables.b0Threshold)))
 		return s, "simulated tissue", err
 	}
-	im, err := nifti.ReadImage(ctx, o.train, nifti.ReadOptions{})
+	im, err := readWithin(ctx, o.train, arraysDenoised)
 	if err != nil {
 		return synthesis.Source{}, "", err
 	}

@@ -11,7 +11,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/dmri-denoise/dmri-denoise/denoise"
-	"github.com/dmri-denoise/dmri-denoise/nifti"
 )
 
 const trainDescription = `Trains the learned prior on noisy scans of one protocol, without any truth, and writes a model that run --model takes. Training starts from the model that comes with the program, which knows simulated tissue only, from another model, or from nothing.
@@ -199,7 +198,7 @@ func (o *trainOptions) load(ctx context.Context, i int) (*denoise.TrainScan, err
 	if err != nil {
 		return nil, err
 	}
-	image, err := nifti.ReadImage(ctx, name, nifti.ReadOptions{})
+	image, err := readWithin(ctx, name, arraysTrained)
 	if err != nil {
 		return nil, err
 	}

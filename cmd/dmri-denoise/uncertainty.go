@@ -15,6 +15,7 @@ import (
 	"github.com/dmri-denoise/dmri-denoise/denoise"
 	"github.com/dmri-denoise/dmri-denoise/denoise/orientation"
 	"github.com/dmri-denoise/dmri-denoise/denoise/posterior"
+	"github.com/dmri-denoise/dmri-denoise/denoise/signals"
 	"github.com/dmri-denoise/dmri-denoise/diffusion"
 	"github.com/dmri-denoise/dmri-denoise/gradients"
 	"github.com/dmri-denoise/dmri-denoise/nifti"
@@ -108,11 +109,16 @@ func newUncertaintyCommand(u *ui) *cli.Command {
 
 // drawn is a scan with its posterior.
 type drawn struct {
-	scan      *scan
-	table     *gradients.Table
-	result    *denoise.Result
-	posterior *posterior.Posterior
+	scan       *scan
+	table      *gradients.Table
+	result     *denoise.Result
+	posterior  *posterior.Posterior // nil once letGo
+	grid       *signals.Grid
+	components int
 }
+
+// letGo drops the estimate and what is drawn from: maps and page need them no longer.
+func (d *drawn) letGo() { d.posterior, d.result.Denoised = nil, nil }
 
 // takeDraws reads and denoises a scan and calibrates its posterior. It needs a table.
 // Checks of the table come before any work.
@@ -136,6 +142,9 @@ func takeDraws(ctx context.Context, u *ui, bar *progress, o runOptions, outputs 
 	if err := checkOutputs(outputs, plan.inputs(), o.force); err != nil {
 		return nil, err
 	}
+	if err := plan.checkDrawMemory(); err != nil {
+		return nil, err
+	}
 	plan.warn(u)
 	limitMachine(o.threads, plan)
 	s, err := loadScan(ctx, u, o, plan, "")
@@ -153,8 +162,10 @@ func takeDraws(ctx context.Context, u *ui, bar *progress, o runOptions, outputs 
 		}
 		settings.Model = models.Learned
 	}
+	debug.SetGCPercent(heapGrowthLarge) // three images of the scan's size are in use
 	settings.Reload = func(ctx context.Context) (*nifti.Image, error) {
 		debug.FreeOSMemory()
+		defer debug.FreeOSMemory() // what reading took
 		return nifti.ReadImage(ctx, o.input, nifti.ReadOptions{})
 	}
 	if settings.B0Threshold == 0 {
@@ -167,6 +178,7 @@ func takeDraws(ctx context.Context, u *ui, bar *progress, o runOptions, outputs 
 	if d.result, d.posterior, err = denoise.Draws(ctx, s.image, plan.table, settings); err != nil {
 		return nil, explainDenoise(o, err)
 	}
+	d.grid, d.components = d.posterior.Grid, d.posterior.K
 	return d, nil
 }
 
@@ -209,7 +221,7 @@ func (o uncertaintyOptions) do(ctx context.Context, u *ui) error {
 	if err != nil {
 		return err
 	}
-	voxels := d.posterior.Grid.Len()
+	d.letGo()
 	if err := o.write(ctx, files, d, maps, c); err != nil {
 		return err
 	}
@@ -217,7 +229,7 @@ func (o uncertaintyOptions) do(ctx context.Context, u *ui) error {
 		return err
 	}
 	bar.finish()
-	u.say("wrote %s_*.nii.gz and %s: %d draws of %d voxels", o.prefix, filepath.Join(o.prefix+"_qc", "report.html"), o.samples, voxels)
+	u.say("wrote %s_*.nii.gz and %s: %d draws of %d voxels", o.prefix, filepath.Join(o.prefix+"_qc", "report.html"), o.samples, d.grid.Len())
 	return nil
 }
 
@@ -298,9 +310,8 @@ func (o uncertaintyOptions) write(ctx context.Context, files *outputs, d *drawn,
 	if err := files.write(filepath.Join(o.prefix+"_qc", "report.html"), html.Bytes()); err != nil {
 		return err
 	}
-	g := d.posterior.Grid
-	d.posterior, d.result.Denoised = nil, nil // the images are as large as the scan, one at a time
-	*m = orientation.Maps{}
+	g := d.grid
+	*m = orientation.Maps{} // the images are as large as the scan, one at a time
 	for _, name := range o.names() {
 		sidecar := map[string]any{
 			"Description": text[name], "Samples": o.samples, "RandomSeed": o.run.seed, "Sources": []string{filepath.Base(o.run.input)},
@@ -338,7 +349,7 @@ func (o uncertaintyOptions) write(ctx context.Context, files *outputs, d *drawn,
 
 // page makes the page of the maps.
 func (o uncertaintyOptions) page(d *drawn, m *orientation.Maps, c *orientation.CSD) (*qc.Page, error) {
-	g := d.posterior.Grid
+	g := d.grid
 	size := g.NX * g.NY * g.NZ
 	expand := func(values []float32) []float32 {
 		out := make([]float32, size)
@@ -347,7 +358,7 @@ func (o uncertaintyOptions) page(d *drawn, m *orientation.Maps, c *orientation.C
 	}
 	in := qc.OrientationInput{
 		Name: filepath.Base(o.run.input), Grid: qc.GridOf(&d.scan.image.Header), Mask: d.result.Foreground, FA: expand(m.FA), FADev: expand(m.FADev),
-		Facts: [][2]string{{"draws of each voxel", fmt.Sprint(o.samples)}, {"voxels", fmt.Sprint(g.Len())}, {"components of the error", fmt.Sprint(d.posterior.K)}},
+		Facts: [][2]string{{"draws of each voxel", fmt.Sprint(o.samples)}, {"voxels", fmt.Sprint(g.Len())}, {"components of the error", fmt.Sprint(d.components)}},
 	}
 	if c == nil {
 		return qc.OrientationPage(in)

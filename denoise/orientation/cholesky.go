@@ -9,21 +9,25 @@ import (
 // factorize replaces the lower triangle of the n×n matrix m by its Cholesky
 // factor. It reports false if a pivot is not above least.
 func factorize(m []float64, n int, least float64) bool {
+	return factorizeWith(m, n, least, make([]float64, n))
+}
+
+// factorizeWith is factorize with scratch for n values.
+func factorizeWith(m []float64, n int, least float64, column []float64) bool {
+	clear(column[:n])
 	for j := range n {
-		row := m[j*n : j*n+j+1]
-		s := row[j]
-		for _, x := range row[:j] {
-			s -= x * x
-		}
+		row, below := m[j*n:j*n+j+1], m[j*n:]
+		fastblas.Gemv(false, n-j, j, 1, below, n, row[:j], 0, column)
+		s := row[j] - column[0]
 		if !(s > least) {
 			return false
 		}
 		s = math.Sqrt(s)
 		row[j] = s
 		inverse := 1 / s
-		for i := j + 1; i < n; i++ {
-			other := m[i*n : i*n+j+1]
-			other[j] = (other[j] - fastblas.Dot(row[:j], other[:j])) * inverse
+		for i := 1; i < n-j; i++ {
+			x := &below[i*n+j]
+			*x = (*x - column[i]) * inverse
 		}
 	}
 	return true

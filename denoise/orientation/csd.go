@@ -183,6 +183,8 @@ type Solver struct {
 	right   []float64
 	matrix  []float64 // N × N: gram and penalties, lower triangle
 	factor  []float64
+	rows    []float64 // of the harmonics that enter or leave the set
+	column  []float64
 	mean    []float64 // matrix of the mean's solution
 	root    []float64 // its factor
 	meanSet []bool
@@ -194,7 +196,7 @@ type Solver struct {
 func (c *CSD) NewSolver() *Solver {
 	n := c.N
 	return &Solver{
-		c: c, signal: make([]float64, len(c.Shell.Volumes)), right: make([]float64, n), matrix: make([]float64, n*n), factor: make([]float64, n*n),
+		c: c, signal: make([]float64, len(c.Shell.Volumes)), right: make([]float64, n), matrix: make([]float64, n*n), factor: make([]float64, n*n), rows: make([]float64, sphere*n), column: make([]float64, n),
 		mean: make([]float64, n*n), root: make([]float64, n*n), meanSet: make([]bool, sphere), set: make([]bool, sphere), Lobes: make([]float64, sphere),
 	}
 }
@@ -246,26 +248,13 @@ func (s *Solver) iterate(f []float64, most int) bool {
 	n := c.N
 	for range most {
 		fastblas.Gemv(false, sphere, n, 1, c.plain, n, f, 0, s.Lobes)
-		changed := false
-		for i, a := range s.Lobes {
-			if negative := a < 0; negative != s.set[i] {
-				s.set[i] = negative
-				changed = true
-				sign := 1.0
-				if !negative {
-					sign = -1
-				}
-				h := c.harmonics[i*n : (i+1)*n]
-				for p, x := range h {
-					fastblas.Axpy(sign*x, h[:p+1], s.matrix[p*n:p*n+p+1])
-				}
-			}
-		}
+		changed := s.exchange(true) // both
+		changed = s.exchange(false) || changed
 		if !changed {
 			return true
 		}
 		copy(s.factor, s.matrix)
-		if !factorize(s.factor, n, 0) {
+		if !factorizeWith(s.factor, n, 0, s.column) {
 			return false
 		}
 		copy(f, s.right)
@@ -273,6 +262,27 @@ func (s *Solver) iterate(f []float64, most int) bool {
 	}
 	fastblas.Gemv(false, sphere, n, 1, c.plain, n, f, 0, s.Lobes)
 	return true
+}
+
+// exchange puts the directions that have become negative into the set and the
+// matrix, or takes out those that no longer are.
+func (s *Solver) exchange(in bool) bool {
+	c, n := s.c, s.c.N
+	k, sign := 0, -1.0
+	if in {
+		sign = 1
+	}
+	for i, a := range s.Lobes {
+		if s.set[i] != in && (a < 0) == in {
+			s.set[i] = in
+			copy(s.rows[k*n:], c.harmonics[i*n:(i+1)*n])
+			k++
+		}
+	}
+	if k > 0 {
+		fastblas.Syrk(true, true, n, k, sign, s.rows, n, 1, s.matrix, n)
+	}
+	return k > 0
 }
 
 // amplitudes writes f in the directions of the sphere.

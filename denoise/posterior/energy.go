@@ -21,7 +21,7 @@ type energy struct {
 }
 
 func (p *Posterior) measureEnergy(ctx context.Context, o Options) (*energy, error) {
-	n, k := p.Grid.Len(), p.K
+	n := p.Grid.Len()
 	e := &energy{rough: make([]float32, n), spread: make([]float32, n)}
 	for b := range bands {
 		e.stein[b], e.slope[b] = make([]float32, n), make([]float32, n)
@@ -30,30 +30,43 @@ func (p *Posterior) measureEnergy(ctx context.Context, o Options) (*energy, erro
 	if o.Table != nil {
 		shells = o.Table.Shells(o.B0Threshold).All
 	}
-	coefficients := make([]float32, n*k)
-	err := signals.EachRange(ctx, n, 256, o.Threads, func(_, from, to int) error {
-		l := p.newLook()
-		for r := from; r < to; r++ {
-			p.read(l, r)
-			for c := range p.K {
-				b, slope := p.bandOf(c), l.cc[c]*l.bc[c]
-				e.slope[b][r] += slope
-				e.stein[b][r] += l.rc[c]*l.rc[c] - p.noiseAlong(l, c) + 2*slope
+	w := newWindow(p.Grid, p.K)
+	looks := make([]*look, signals.Threads(o.Threads))
+	for z := range p.Grid.NZ + 1 {
+		from, to := w.plane(z)
+		err := signals.EachRange(ctx, to-from, 256, o.Threads, func(worker, first, last int) error {
+			if looks[worker] == nil {
+				looks[worker] = p.newLook()
 			}
-			for _, s := range shells {
-				if !s.IsB0 {
-					e.spread[r] += spreadOver(l.h, s.Volumes)
-				}
+			for r := from + first; r < from+last; r++ {
+				p.read(looks[worker], r)
+				e.put(p, looks[worker], r, shells)
+				copy(w.row(r), looks[worker].hc)
 			}
-			copy(coefficients[r*k:(r+1)*k], l.hc)
+			return nil
+		})
+		if err != nil {
+			return nil, err
 		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
+		if z > 0 {
+			w.roughness(e.rough, z-1)
+		}
 	}
-	p.roughness(e.rough, coefficients)
 	return e, nil
+}
+
+// put takes the look at a row in, but for its roughness.
+func (e *energy) put(p *Posterior, l *look, r int, shells []gradients.Shell) {
+	for c := range p.K {
+		b, slope := p.bandOf(c), l.cc[c]*l.bc[c]
+		e.slope[b][r] += slope
+		e.stein[b][r] += l.rc[c]*l.rc[c] - p.noiseAlong(l, c) + 2*slope
+	}
+	for _, s := range shells {
+		if !s.IsB0 {
+			e.spread[r] += spreadOver(l.h, s.Volumes)
+		}
+	}
 }
 
 // spreadOver returns the sum of squares of values about their mean.
@@ -66,34 +79,6 @@ func spreadOver(h []float32, volumes []int) float32 {
 		square += (h[i] - mean) * (h[i] - mean)
 	}
 	return square
-}
-
-// roughness adds to every row the squared distance of its coefficients from the
-// mean of the six neighbours'.
-func (p *Posterior) roughness(dst, coefficients []float32) {
-	g, k := p.Grid, p.K
-	mean := make([]float32, k)
-	for r := range dst {
-		x, y, z := g.At(r)
-		clear(mean)
-		found := float32(0)
-		for _, q := range [6]int{g.RowAt(x-1, y, z), g.RowAt(x+1, y, z), g.RowAt(x, y-1, z), g.RowAt(x, y+1, z), g.RowAt(x, y, z-1), g.RowAt(x, y, z+1)} {
-			if q < 0 {
-				continue
-			}
-			found++
-			for c, v := range coefficients[q*k : (q+1)*k] {
-				mean[c] += v
-			}
-		}
-		if found == 0 {
-			continue
-		}
-		for c, v := range coefficients[r*k : (r+1)*k] {
-			d := v - mean[c]/found
-			dst[r] += d * d
-		}
-	}
 }
 
 const (

@@ -16,7 +16,7 @@ var tailWidths = [...]float64{0, 0.5, 0.8, 1.5}
 
 const (
 	tailRows   = 1500 // rows the risk is measured on
-	tailBuffer = 1 << 22
+	tailBuffer = 1 << 18
 	tailLanes  = 16 // volumes smoothed together at most
 )
 
