@@ -75,7 +75,9 @@ func (p *pipeline) run(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.restore(ctx, clean)
+	if err := p.restore(ctx, clean); err != nil {
+		return nil, err
+	}
 	return p.result(ctx, clean)
 }
 
@@ -249,16 +251,23 @@ const samplerStream = 0x9e3779b97f4a7c15
 
 // restore takes clean signals back to the intensities of the scan, without the
 // bias of the magnitude.
-func (p *pipeline) restore(ctx context.Context, clean *signals.Signals) {
+func (p *pipeline) restore(ctx context.Context, clean *signals.Signals) error {
+	told := p.magnitude && p.o.Sampler == Mean // a sample is no mean
+	if told {
+		if err := prior.Amplitudes(ctx, clean.Values, p.y.D, rowsOf(p.y.Grid, p.chosen.foreground), p.o.Threads); err != nil {
+			return err
+		}
+	}
 	p.eachRow(ctx, func(r int, row []float32) {
 		sigma := p.sigma[r]
 		for i, v := range row {
-			if p.magnitude {
+			if p.magnitude && !told {
 				v = noise.AmplitudeOfMean(v)
 			}
 			row[i] = v * sigma
 		}
 	}, clean)
+	return ctx.Err()
 }
 
 // eachRow applies f to every row. A cancelled ctx stops it early; the next
