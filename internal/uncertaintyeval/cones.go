@@ -22,7 +22,7 @@ const (
 func cones(ctx context.Context, p *phantom.Phantom, r *denoise.Result, post *posterior.Posterior, samples int) (single, crossing tally, err error) {
 	affine, _ := p.Noisy.Header.Affine()
 	t := p.Table.ToScanner(affine)
-	shell, err := orientation.ChooseShell(t, 50)
+	c, err := deconvolution(ctx, t, r, post)
 	if err != nil {
 		return single, crossing, err
 	}
@@ -31,14 +31,6 @@ func cones(ctx context.Context, p *phantom.Phantom, r *denoise.Result, post *pos
 		if r.Foreground[v] {
 			rows = append(rows, row)
 		}
-	}
-	response, err := orientation.EstimateResponse(ctx, func() orientation.Reader { return post.NewDrawer().Mean }, rows, t, shell, 0)
-	if err != nil {
-		return single, crossing, err
-	}
-	c, err := orientation.NewCSD(t, shell, response)
-	if err != nil {
-		return single, crossing, err
 	}
 	chosen, truth := pure(p, rows, post)
 	m, err := orientation.Estimate(ctx, func() orientation.Source { return picked{post.NewDrawer(), chosen} }, len(chosen), t, c, orientation.Options{Samples: samples})

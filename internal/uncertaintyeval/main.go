@@ -82,7 +82,7 @@ func write(ctx context.Context, w io.Writer, samples int, scans []scan) error {
 		}
 		fmt.Fprintf(w, "| %d | %g | %.2f° | %.1f (%d) | %.2f° | %.1f (%d) | %.1f |\n", s.directions, s.snr, m.single.cone(), m.single.share(), m.single.n, m.crossing.cone(), m.crossing.share(), m.crossing.n, m.crossing.missedShare())
 	}
-	return nil
+	return againstMRtrix(ctx, w)
 }
 
 func (s scan) name() string {
