@@ -44,6 +44,11 @@ func Draws(ctx context.Context, im *nifti.Image, table *gradients.Table, o Optio
 	if err := p.MeasureSmoothness(ctx, o.Threads); err != nil {
 		return nil, nil, err
 	}
+	if o.Calibrated != nil {
+		if err := o.Calibrated(first, p); err != nil {
+			return nil, nil, err
+		}
+	}
 	scan.Moved, scan.Measured = nil, nil
 	return first, p, nil
 }

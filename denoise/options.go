@@ -7,6 +7,7 @@ import (
 	"log/slog"
 
 	"github.com/dmri-denoise/dmri-denoise/denoise/learned"
+	"github.com/dmri-denoise/dmri-denoise/denoise/posterior"
 	"github.com/dmri-denoise/dmri-denoise/denoise/signals"
 	"github.com/dmri-denoise/dmri-denoise/denoise/unseen"
 	"github.com/dmri-denoise/dmri-denoise/diffusion"
@@ -84,6 +85,9 @@ type Options struct {
 	// works and has them read again for the end: one copy of the scan less at the peak. The image is then unusable
 	// until Run returns, and after an error.
 	Reload func(ctx context.Context) (*nifti.Image, error)
+	// Calibrated is called by Draws alone, while the measurement is still there that gauges of the posterior read. Its
+	// error is returned as it is.
+	Calibrated func(*Result, *posterior.Posterior) error
 	// Arrays makes the arrays of the scan's size that the posterior mean needs; nil means the heap. Beside it the image's
 	// own array and those made from it (nifti.ReadOptions.Voxels) decide where a run is kept.
 	Arrays   signals.Arrays

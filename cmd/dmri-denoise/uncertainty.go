@@ -24,7 +24,7 @@ import (
 
 const uncertaintyDescription = `Denoises a scan, draws from what is left open about it, and measures every draw: joint samples of the clean signal over all volumes of a voxel, with the error that the estimate has. Its covariance is found without truth, by Stein's formula, from a second denoising with a small probe added. The spread over the draws is the uncertainty.
 
-Written, with PREFIX: _std (standard deviation of every volume), _fa, _fa_std, _md, _md_std (weighted least squares tensors, volumes up to b = 1500), _fod (mean fibre orientation distribution in MRtrix's spherical harmonics, scanner axes), _peaks (up to three peaks of it, x y z times amplitude), _cone (degrees; 95 % of draws have the peak this close), _dispersion, _npeaks (probability of 1, of 2, of 3 peaks or more), each .nii.gz with .json, and the page PREFIX_qc/report.html. Distributions are fitted on the highest shell with 28 directions or more, to order 8 or what the table supports, by constrained deconvolution of a response estimated from the scan. Lost slices are not replaced: repair them with impute first.
+Written, with PREFIX: _std (standard deviation of every volume), _fa, _fa_std, _md, _md_std (weighted least squares tensors, volumes up to b = 1500), _fod (mean fibre orientation distribution in MRtrix's spherical harmonics, scanner axes), _peaks (up to three peaks of it, x y z times amplitude), _cone (degrees; the true direction is this close to the peak with 95 % probability), _dispersion, _npeaks (probability of 1, of 2, of 3 peaks or more), each .nii.gz with .json, and the page PREFIX_qc/report.html. Distributions are fitted on the highest shell with 28 directions or more, to order 8 or what the table supports, by constrained deconvolution of a response estimated from the scan. Lost slices are not replaced: repair them with impute first.
 
 EXAMPLES
    dmri-denoise uncertainty dwi.nii.gz unc --samples 32
@@ -115,14 +115,22 @@ type drawn struct {
 	posterior  *posterior.Posterior // nil once letGo
 	grid       *signals.Grid
 	components int
+	csd        *orientation.CSD // nil with --no-fod
+	widening   orientation.Widening
+}
+
+// scannerTable returns the table in scanner axes.
+func (d *drawn) scannerTable() *gradients.Table {
+	affine, _ := d.scan.image.Header.Affine()
+	return d.table.ToScanner(affine)
 }
 
 // letGo drops the estimate and what is drawn from: maps and page need them no longer.
 func (d *drawn) letGo() { d.posterior, d.result.Denoised = nil, nil }
 
 // takeDraws reads and denoises a scan and calibrates its posterior. It needs a table.
-// Checks of the table come before any work.
-func takeDraws(ctx context.Context, u *ui, bar *progress, o runOptions, outputs []string, checks ...func(*gradients.Table) error) (*drawn, error) {
+// Checks of the table come before any work; calibrated is called while gauges of the posterior can be read.
+func takeDraws(ctx context.Context, u *ui, bar *progress, o runOptions, outputs []string, calibrated func(*drawn) error, checks ...func(*gradients.Table) error) (*drawn, error) {
 	plan := &runPlan{options: o}
 	if err := plan.readHeaders(); err != nil {
 		return nil, err
@@ -175,10 +183,13 @@ func takeDraws(ctx context.Context, u *ui, bar *progress, o runOptions, outputs 
 		settings.NoiseMap = s.sigma.Volume(0)
 	}
 	d := &drawn{scan: s, table: plan.table}
-	if d.result, d.posterior, err = denoise.Draws(ctx, s.image, plan.table, settings); err != nil {
+	settings.Calibrated = func(r *denoise.Result, p *posterior.Posterior) error {
+		d.result, d.posterior, d.grid, d.components = r, p, p.Grid, p.K
+		return calibrated(d)
+	}
+	if _, _, err := denoise.Draws(ctx, s.image, plan.table, settings); err != nil {
 		return nil, explainDenoise(o, err)
 	}
-	d.grid, d.components = d.posterior.Grid, d.posterior.K
 	return d, nil
 }
 
@@ -204,19 +215,14 @@ func (o uncertaintyOptions) do(ctx context.Context, u *ui) error {
 	defer files.discard()
 	bar := newProgress(u)
 	defer bar.finish()
-	d, err := takeDraws(ctx, u, bar, o.run, o.outputs(), o.checkTable)
+	d, err := takeDraws(ctx, u, bar, o.run, o.outputs(), func(d *drawn) error { return o.prepareFibres(ctx, d) }, o.checkTable)
 	if err != nil {
 		return err
 	}
 	d.scan.image.Data = nil // its header is all that is wanted from here on
-	affine, _ := d.scan.image.Header.Affine()
-	table := d.table.ToScanner(affine)
-	c, err := o.deconvolution(ctx, d, table)
-	if err != nil {
-		return err
-	}
+	c, table := d.csd, d.scannerTable()
 	maps, err := orientation.Estimate(ctx, func() orientation.Source { return d.posterior.NewDrawer() }, d.posterior.Grid.Len(), table, c, orientation.Options{
-		Samples: o.samples, Threads: o.run.threads, Progress: func(done, total int) { bar.report("draws", done, total) },
+		Samples: o.samples, Widening: d.widening.Factor, Threads: o.run.threads, Progress: func(done, total int) { bar.report("draws", done, total) },
 	})
 	if err != nil {
 		return err
@@ -252,14 +258,16 @@ func (o uncertaintyOptions) explain(err error) error {
 	return err
 }
 
-// deconvolution estimates the response and prepares the distributions; nil with --no-fod.
-func (o uncertaintyOptions) deconvolution(ctx context.Context, d *drawn, table *gradients.Table) (*orientation.CSD, error) {
+// prepareFibres estimates the response, prepares the distributions and measures by what
+// cones are to be widened; with --no-fod there are none.
+func (o uncertaintyOptions) prepareFibres(ctx context.Context, d *drawn) error {
 	if o.noFOD {
-		return nil, nil
+		return nil
 	}
+	table := d.scannerTable()
 	shell, err := orientation.ChooseShell(table, o.run.tables.b0Threshold)
 	if err != nil {
-		return nil, o.explain(err)
+		return o.explain(err)
 	}
 	var rows []int
 	for r, v := range d.posterior.Grid.Voxel {
@@ -270,13 +278,13 @@ func (o uncertaintyOptions) deconvolution(ctx context.Context, d *drawn, table *
 	read := func() orientation.Reader { return d.posterior.NewDrawer().Mean }
 	response, err := orientation.EstimateResponse(ctx, read, rows, table, shell, o.run.threads)
 	if err != nil {
-		return nil, o.explain(err)
+		return o.explain(err)
 	}
-	c, err := orientation.NewCSD(table, shell, response)
-	if err != nil {
-		return nil, o.explain(err)
+	if d.csd, err = orientation.NewCSD(table, shell, response); err != nil {
+		return o.explain(err)
 	}
-	return c, nil
+	d.widening, err = orientation.MeasureWidening(ctx, func() orientation.Gauge { return d.posterior.NewGauge() }, rows, d.csd, o.run.threads)
+	return err
 }
 
 // write stages every image, its sidecar before it, and the page.
@@ -293,7 +301,7 @@ func (o uncertaintyOptions) write(ctx context.Context, files *outputs, d *drawn,
 		"std": "standard deviation of the clean signal of every volume", "fa": "fractional anisotropy, mean over draws", "fa_std": "fractional anisotropy, standard deviation over draws",
 		"md": "mean diffusivity in mm²/s, mean over draws", "md_std": "mean diffusivity in mm²/s, standard deviation over draws",
 		"fod": "mean fibre orientation distribution, real spherical harmonics in MRtrix's order and basis, scanner axes", "peaks": "peaks of the mean distribution, x y z times amplitude, scanner axes",
-		"cone": "degrees; 95 % of draws have the peak this close to the mean's", "dispersion": "1 - largest eigenvalue of the mean dyadic tensor of each peak", "npeaks": "probability of 1, of 2, of 3 peaks or more",
+		"cone": "degrees; the peak is this close to the true direction with 95 % probability", "dispersion": "1 - largest eigenvalue of the mean dyadic tensor of each peak", "npeaks": "probability of 1, of 2, of 3 peaks or more",
 	}
 	if c != nil {
 		values["fod"], values["peaks"] = m.FOD, m.Peaks
@@ -319,6 +327,7 @@ func (o uncertaintyOptions) write(ctx context.Context, files *outputs, d *drawn,
 		}
 		if c != nil {
 			sidecar["CSD"] = map[string]any{"Shell": c.Shell.B, "Order": c.Shell.Order, "Response": c.Response}
+			sidecar["ConeWidening"] = map[string]any{"Factor": d.widening.Factor, "VarianceRatio": d.widening.Ratio, "VarianceRatioError": d.widening.Error, "Peaks": d.widening.Peaks}
 		}
 		data, err := encodeJSON(sidecar)
 		if err != nil {

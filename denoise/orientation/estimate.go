@@ -17,8 +17,9 @@ type Source interface {
 
 // Options set an estimate. The zero value is the default.
 type Options struct {
-	Samples  int // draws of every voxel; 0 means 32
-	Threads  int // 0 means one per core
+	Samples  int     // draws of every voxel; 0 means 32
+	Widening float64 // of cones, see MeasureWidening; 0 means 1
+	Threads  int     // 0 means one per core
 	Progress func(done, total int)
 }
 
@@ -29,7 +30,7 @@ type Maps struct {
 	MD, MDDev      []float32
 	FOD            []float32            // rows × N: mean distribution
 	Peaks          []float32            // rows × 9: peaks of the mean distribution, each a direction times its amplitude; NaN where there is none
-	Cone           [MostPeaks][]float32 // degrees: 95 % of draws have their peak this close to the mean's; NaN where there is none
+	Cone           [MostPeaks][]float32 // degrees: the peak is this close to the true direction with 95 % probability; NaN where there is none
 	Dispersion     [MostPeaks][]float32 // 1 - λ₁ of the draws' axes
 	Probability    [MostPeaks][]float32 // of exactly 1, of exactly 2, of 3 peaks or more
 	Samples, Order int
@@ -55,6 +56,9 @@ func Estimate(ctx context.Context, source func() Source, rows int, t *gradients.
 	if o.Samples == 0 {
 		o.Samples = 32
 	}
+	if o.Widening == 0 {
+		o.Widening = 1
+	}
 	if o.Progress == nil {
 		o.Progress = func(int, int) {}
 	}
@@ -74,7 +78,7 @@ func Estimate(ctx context.Context, source func() Source, rows int, t *gradients.
 	}()
 	err := signals.EachRange(ctx, rows, slab, o.Threads, func(worker, from, to int) error {
 		if work[worker] == nil {
-			work[worker] = newVoxelWork(source(), t.Len(), tensor, c, o.Samples)
+			work[worker] = newVoxelWork(source(), t.Len(), tensor, c, o)
 		}
 		for r := from; r < to; r++ {
 			work[worker].row(m, r)
@@ -104,11 +108,13 @@ type voxelWork struct {
 	angles      []float64
 	axes        [][3]float64
 	samples     int
+	widening    float64
 }
 
-func newVoxelWork(source Source, d int, tensor *Tensor, c *CSD, samples int) *voxelWork {
+func newVoxelWork(source Source, d int, tensor *Tensor, c *CSD, o Options) *voxelWork {
+	samples := o.Samples
 	w := &voxelWork{
-		source: source, tensor: tensor, c: c, samples: samples, signal: make([]float32, d), first: make([]float32, d),
+		source: source, tensor: tensor, c: c, samples: samples, widening: o.Widening, signal: make([]float32, d), first: make([]float32, d),
 		sum: make([]float64, d), square: make([]float64, d), angles: make([]float64, 0, samples), axes: make([][3]float64, 0, samples),
 	}
 	if c != nil {
@@ -228,7 +234,7 @@ func (w *voxelWork) finishFOD(m *Maps, r int) {
 			w.angles = append(w.angles, Angle(p.Direction, q.Direction))
 			w.axes = append(w.axes, q.Direction)
 		}
-		m.Cone[j][r] = float32(min(math.Hypot(Cone(w.angles, 0.95), shift[j]), 90))
+		m.Cone[j][r] = float32(min(math.Hypot(w.widening*Cone(w.angles, 0.95), shift[j]), 90))
 		m.Dispersion[j][r] = float32(dispersion(w.axes))
 		for a, u := range p.Direction {
 			m.Peaks[r*3*MostPeaks+3*j+a] = float32(u * p.Amplitude)

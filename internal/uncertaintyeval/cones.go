@@ -8,6 +8,7 @@ import (
 	"github.com/dmri-denoise/dmri-denoise/denoise"
 	"github.com/dmri-denoise/dmri-denoise/denoise/orientation"
 	"github.com/dmri-denoise/dmri-denoise/denoise/posterior"
+	"github.com/dmri-denoise/dmri-denoise/gradients"
 	"github.com/dmri-denoise/dmri-denoise/internal/phantom"
 )
 
@@ -17,23 +18,44 @@ const (
 	matched    = 30.0 // degrees: a peak further from the truth is another
 )
 
-// cones tells how often the 95 % cone holds the true direction, in voxels of one
-// fibre and in crossings of two at 60° to 90°.
-func cones(ctx context.Context, p *phantom.Phantom, r *denoise.Result, post *posterior.Posterior, samples int) (single, crossing tally, err error) {
-	affine, _ := p.Noisy.Header.Affine()
-	t := p.Table.ToScanner(affine)
-	c, err := deconvolution(ctx, t, r, post)
+// fibres is the deconvolution of one phantom.
+type fibres struct {
+	phantom  *phantom.Phantom
+	table    *gradients.Table
+	rows     []int // of the foreground
+	csd      *orientation.CSD
+	widening orientation.Widening
+}
+
+// prepare estimates the response and measures by what cones are to be widened.
+func (f *fibres) prepare(ctx context.Context, r *denoise.Result, post *posterior.Posterior) error {
+	affine, _ := f.phantom.Noisy.Header.Affine()
+	f.table = f.phantom.Table.ToScanner(affine)
+	shell, err := orientation.ChooseShell(f.table, 50)
 	if err != nil {
-		return single, crossing, err
+		return err
 	}
-	var rows []int
 	for row, v := range post.Grid.Voxel {
 		if r.Foreground[v] {
-			rows = append(rows, row)
+			f.rows = append(f.rows, row)
 		}
 	}
-	chosen, truth := pure(p, rows, post)
-	m, err := orientation.Estimate(ctx, func() orientation.Source { return picked{post.NewDrawer(), chosen} }, len(chosen), t, c, orientation.Options{Samples: samples})
+	response, err := orientation.EstimateResponse(ctx, func() orientation.Reader { return post.NewDrawer().Mean }, f.rows, f.table, shell, 0)
+	if err != nil {
+		return err
+	}
+	if f.csd, err = orientation.NewCSD(f.table, shell, response); err != nil {
+		return err
+	}
+	f.widening, err = orientation.MeasureWidening(ctx, func() orientation.Gauge { return post.NewGauge() }, f.rows, f.csd, 0)
+	return err
+}
+
+// cones tells how often the 95 % cone holds the true direction, in voxels of one
+// fibre and in crossings of two at 60° to 90°.
+func (f *fibres) cones(ctx context.Context, post *posterior.Posterior, samples int) (single, crossing tally, err error) {
+	chosen, truth := pure(f.phantom, f.rows, post)
+	m, err := orientation.Estimate(ctx, func() orientation.Source { return picked{post.NewDrawer(), chosen} }, len(chosen), f.table, f.csd, orientation.Options{Samples: samples, Widening: f.widening.Factor})
 	if err != nil {
 		return single, crossing, err
 	}

@@ -117,12 +117,15 @@ func (s scan) measure(ctx context.Context, samples int) (m measured, err error) 
 		mask[i] = v > 0
 	}
 	start := time.Now()
-	r, post, err := denoise.Draws(ctx, p.Noisy, p.Table, denoise.Options{Mask: mask, Seed: 1, Prior: s.prior})
+	deconvolution := &fibres{phantom: p}
+	r, post, err := denoise.Draws(ctx, p.Noisy, p.Table, denoise.Options{Mask: mask, Seed: 1, Prior: s.prior, Calibrated: func(r *denoise.Result, post *posterior.Posterior) error {
+		return deconvolution.prepare(ctx, r, post)
+	}})
 	if err != nil {
 		return m, err
 	}
 	m.coverage = coverageOf(p, r, post)
-	m.single, m.crossing, err = cones(ctx, p, r, post, samples)
+	m.single, m.crossing, err = deconvolution.cones(ctx, post, samples)
 	m.seconds = time.Since(start).Seconds()
 	return m, err
 }

@@ -22,7 +22,6 @@ const (
 	mrtrixSamples  = 8
 	anisotropicFA  = 0.3
 	mrtrixSeed     = 78
-	mrtrixB0       = 50 // s/mm²
 	mrtrixNotThere = "MRtrix was not there.\n"
 )
 
@@ -49,11 +48,14 @@ func againstMRtrix(ctx context.Context, w io.Writer) error {
 	for i, v := range p.Mask.Voxels() {
 		mask[i] = v > 0
 	}
-	r, post, err := denoise.Draws(ctx, p.Noisy, p.Table, denoise.Options{Mask: mask, Seed: 1})
+	f := &fibres{phantom: p}
+	r, post, err := denoise.Draws(ctx, p.Noisy, p.Table, denoise.Options{Mask: mask, Seed: 1, Calibrated: func(r *denoise.Result, post *posterior.Posterior) error {
+		return f.prepare(ctx, r, post)
+	}})
 	if err != nil {
 		return err
 	}
-	m, err := distributions(ctx, p, r, post)
+	m, err := orientation.Estimate(ctx, func() orientation.Source { return post.NewDrawer() }, post.Grid.Len(), f.table, f.csd, orientation.Options{Samples: mrtrixSamples})
 	if err != nil {
 		return err
 	}
@@ -64,36 +66,6 @@ func againstMRtrix(ctx context.Context, w io.Writer) error {
 	between, own := apart(post, m, theirs), apart(post, m, ours)
 	fmt.Fprintf(w, "| peaks of | voxels | mean | median | 90 %% |\n|---|---|---|---|---|\n| MRtrix from the denoised scan | %s |\n| `sh2peaks` from our distributions | %s |\n", row(between), row(own))
 	return nil
-}
-
-// distributions fits all rows.
-func distributions(ctx context.Context, p *phantom.Phantom, r *denoise.Result, post *posterior.Posterior) (*orientation.Maps, error) {
-	affine, _ := p.Noisy.Header.Affine()
-	t := p.Table.ToScanner(affine)
-	c, err := deconvolution(ctx, t, r, post)
-	if err != nil {
-		return nil, err
-	}
-	return orientation.Estimate(ctx, func() orientation.Source { return post.NewDrawer() }, post.Grid.Len(), t, c, orientation.Options{Samples: mrtrixSamples})
-}
-
-// deconvolution has the response of the scan.
-func deconvolution(ctx context.Context, t *gradients.Table, r *denoise.Result, post *posterior.Posterior) (*orientation.CSD, error) {
-	shell, err := orientation.ChooseShell(t, mrtrixB0)
-	if err != nil {
-		return nil, err
-	}
-	var rows []int
-	for row, v := range post.Grid.Voxel {
-		if r.Foreground[v] {
-			rows = append(rows, row)
-		}
-	}
-	response, err := orientation.EstimateResponse(ctx, func() orientation.Reader { return post.NewDrawer().Mean }, rows, t, shell, 0)
-	if err != nil {
-		return nil, err
-	}
-	return orientation.NewCSD(t, shell, response)
 }
 
 // mrtrixPeaks returns the main peaks that MRtrix finds in the denoised scan and in
