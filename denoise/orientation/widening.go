@@ -1,6 +1,7 @@
 package orientation
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"slices"
@@ -117,16 +118,7 @@ func (t *turner) row(row, strip int) (found []turned) {
 // widening takes the ratio over the surer half of the peaks. Each counts by
 // what its noise is, so that none weighs more for being worse measured.
 func widening(peaks []turned) Widening {
-	slices.SortStableFunc(peaks, func(a, b turned) int {
-		switch {
-		case a.sure < b.sure:
-			return -1
-		case a.sure > b.sure:
-			return 1
-		default:
-			return 0
-		}
-	})
+	slices.SortStableFunc(peaks, func(a, b turned) int { return cmp.Compare(a.sure, b.sure) })
 	peaks = peaks[:(len(peaks)+1)/2]
 	var unbiased, drawn [strips]float64
 	for _, p := range peaks {
