@@ -88,6 +88,7 @@ func (o Options) again(r *Result) Options {
 	}
 	o.NoiseMap, o.NoiseLevel = r.Sigma.Volume(0), 0
 	o.Mask = r.Mask // what the first run left out stays out
+	o.foreground = r.Foreground
 	progress := o.Progress
 	o.Progress = func(stage Stage, done, total int) {
 		if progress != nil && stage == StageDenoise {

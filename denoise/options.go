@@ -93,6 +93,8 @@ type Options struct {
 	Arrays   signals.Arrays
 	Logger   *slog.Logger // nil means silent
 	Progress func(stage Stage, done, total int)
+
+	foreground []bool // of a first run, for its second; nil means found or the mask
 }
 
 // samplerSteps returns the number of evaluations. The defaults keep the variance

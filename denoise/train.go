@@ -228,6 +228,9 @@ func (p *pipeline) checkModel() error {
 func (p *pipeline) prepare(ctx context.Context) error {
 	nx, ny, nz, nt := p.im.Dims()
 	p.chosen = choose(p.im, p.o.Mask)
+	if p.o.foreground != nil {
+		p.chosen.foreground = p.o.foreground
+	}
 	p.magnitude = p.o.Rician == RicianOn || p.o.Rician == RicianAuto && p.chosen.magnitude
 	if count(p.chosen.keep) == 0 {
 		return fmt.Errorf("%w: %d voxels do not vary over volumes, %d hold NaN or Inf", ErrEmptyMask, p.chosen.constant, p.chosen.nonFinite)

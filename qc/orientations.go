@@ -52,7 +52,7 @@ func OrientationPage(in OrientationInput) (*Page, error) {
 	if err != nil {
 		return nil, err
 	}
-	page.Sections = append(page.Sections, Section{ID: "cones", Title: "Cones of the peaks", Lead: "Each line is a peak of the mean fibre orientation distribution, the wedge about it the cone that holds 95 % of the draws.", Blocks: []Block{
+	page.Sections = append(page.Sections, Section{ID: "cones", Title: "Cones of the peaks", Lead: "Each line is a peak of the mean fibre orientation distribution, the wedge about it the cone that holds the true direction with a probability of 95 %.", Blocks: []Block{
 		Figure{Alt: "Cone angle of the main peak", Caption: "Half the opening angle of the main peak's cone, in degrees; the brightest colour is 20° and more. Blank where there is no peak.", PNG: cone, File: "cone.png"},
 		Figure{Alt: "Peaks with their cones", Caption: "Middle axial slice over fractional anisotropy. Red runs left to right, green front to back, blue up and down; lines are foreshortened as they leave the plane. Cones of more than 45° are left out.", PNG: glyphPicture(in), File: "peaks.png"},
 	}})
