@@ -96,7 +96,7 @@ func estimateMemory(s scanSize) int64 {
 	return max(work, scatter, end)*(100+growth)/100 + s.beside()
 }
 
-// estimateDraws foretells the peak of uncertainty and sample --like: the estimate kept while the scan is denoised once
+// estimateDraws foretells the peak of uncertainty: the estimate kept while the scan is denoised once
 // more, then both beside the measurement, then maps and estimate.
 func estimateDraws(s scanSize) int64 {
 	const ofFOD = 80 // values per voxel: the distribution to order 8, peaks, cones and the rest

@@ -3,7 +3,6 @@ package prior
 import (
 	"context"
 	"math"
-	"sync"
 
 	"github.com/dmri-denoise/dmri-denoise/denoise/noise"
 	"github.com/dmri-denoise/dmri-denoise/denoise/signals"
@@ -15,7 +14,8 @@ const (
 	magnitudeError = 0.2  // standard error of a denoised mean, in σ: what priors estimate of themselves is .15 to .3
 	amplitudeError = 0.1  // and of an amplitude that the voxel's other volumes tell
 	ownMean        = 5.0  // means from here on are inverted by themselves
-	sharedSlope    = 0.8  // of the mean against the amplitude, below which the other volumes alone tell; in between both do
+	sharedSlope    = 0.8  // of the mean against the amplitude, below which the other volumes alone tell
+	ownSlope       = 0.98 // and above which the mean does; in between both do
 	leastVariance  = 0.01 // σ², along a component that is worth having
 	mostAmplitudes = 40   // components at most
 	fewestVoxels   = 500  // that components are learned from
@@ -27,8 +27,10 @@ const (
 // noise floor, its inverse makes errors large; there a voxel's amplitudes are
 // told by those of its other volumes: a Gaussian along the principal components
 // of all amplitudes, learned from the rows that count, is given the means by
-// Newton's method on |m - M(a)|²/s² + cᵀΛ⁻¹c with a = mean + V·c. Strong signals
-// and other rows get [noise.AmplitudeOfMean]. Nothing comes out below 0.
+// Newton's method on |m - M(a)|²/s² + cᵀΛ⁻¹c with a = mean + V·c and M the Rician
+// mean (Koay and Basser 2006). Strong signals, other rows, and scans of too few rows
+// to learn from get [noise.AmplitudeOfMean]. Nothing comes out below 0. counts has
+// one entry per row. Means that are not finite are an error where it learns from them.
 func Amplitudes(ctx context.Context, x []float32, d int, counts []bool, threads int) error {
 	p, err := learnAmplitudes(ctx, x, d, counts, threads)
 	if err != nil {
@@ -119,7 +121,7 @@ func (w *amplitudeWork) row(m []float32, counts bool) {
 	for i, own := range w.own {
 		if told && m[i] < ownMean {
 			slope, _ := curveAt(max(w.told[i], 0)).slopes()
-			g := min(max((slope-sharedSlope)/(0.98-sharedSlope), 0), 1)
+			g := min(max((slope-sharedSlope)/(ownSlope-sharedSlope), 0), 1)
 			own = g*own + (1-g)*positive(w.told[i])
 		}
 		m[i] = own
@@ -179,55 +181,4 @@ func positive(a float32) float32 {
 		return float32(-amplitudeError / u)
 	}
 	return float32(amplitudeError * (u + math.Exp(-u*u/2)/math.Sqrt(math.Pi/2)/math.Erfc(-u/math.Sqrt2)))
-}
-
-// curveStep is the step of the table of the Rician mean.
-const (
-	curveStep = 1.0 / 64
-	curveTop  = 12
-)
-
-// curve holds the Rician mean with its first two derivatives.
-var curve = sync.OnceValue(func() [][3]float32 {
-	out := make([][3]float32, curveTop/curveStep+2)
-	const h = 1e-3
-	for i := range out {
-		a := float64(i) * curveStep
-		up, here, down := noise.RicianMean(a+h), noise.RicianMean(a), noise.RicianMean(math.Abs(a-h))
-		out[i] = [3]float32{float32(here), float32((up - down) / (2 * h)), float32((up + down - 2*here) / (h * h))}
-	}
-	return out
-})
-
-// curvePoint is a place on the curve.
-type curvePoint struct {
-	a, f float32
-	i    int // of the table; -1 beyond it
-}
-
-func curveAt(a float32) curvePoint {
-	if !(a < curveTop) {
-		return curvePoint{a, 0, -1}
-	}
-	q := a / curveStep
-	return curvePoint{a, q - float32(int(q)), int(q)}
-}
-
-func (c curvePoint) entry(j int) float32 {
-	t := curve()
-	return t[c.i][j] + c.f*(t[c.i+1][j]-t[c.i][j])
-}
-
-func (c curvePoint) mean() float32 {
-	if c.i < 0 {
-		return c.a + 1/(2*c.a)
-	}
-	return c.entry(0)
-}
-
-func (c curvePoint) slopes() (first, second float32) {
-	if c.i < 0 {
-		return 1, 0
-	}
-	return c.entry(1), c.entry(2)
 }
